@@ -1,0 +1,44 @@
+// Package lifecycle is the one door through which state changes: webhook, button, timer and finished job all hand in an
+// event, policy decides, store keeps. Surfaces and workers never write state in any other way.
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"catalyst.dev/catalyst/internal/policy"
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
+)
+
+// Lifecycle applies events. Safe for concurrent use.
+type Lifecycle struct {
+	store *store.Store
+	rules policy.Rules
+	log   *slog.Logger
+}
+
+// New returns the door to s, under the rules r.
+func New(s *store.Store, r policy.Rules, log *slog.Logger) *Lifecycle {
+	return &Lifecycle{store: s, rules: r, log: log}
+}
+
+// Handle decides on the event and stores state, deployments, delivery and jobs in one transaction. It returns the preview
+// as it then is and what was decided. Handling the same event again changes nothing. Errors: preview.ErrStale
+// when the speaker lost its lease or was overtaken, preview.ErrNotFound for a preview that does not exist; anything else is an outage of the database.
+func (l *Lifecycle) Handle(ctx context.Context, e preview.Event) (preview.Preview, preview.Decision, error) {
+	p, d, err := l.store.Apply(ctx, e, func(s preview.State) (preview.Decision, error) {
+		return policy.Decide(s, e, l.rules)
+	})
+	if err != nil {
+		return p, d, fmt.Errorf("apply %s to %s: %w", e.Kind, e.Key, err)
+	}
+	if e.Delivery != nil {
+		l.log.Info("delivery", "guid", e.Delivery.GUID, "event", e.Delivery.Event, "action", e.Delivery.Action,
+			"repository", e.Delivery.Repository, "number", e.Delivery.Number, "outcome", d.Outcome, "reason", d.Reason)
+	} else if d.Preview != nil {
+		l.log.Debug("event", "kind", e.Kind, "preview", p.Ref(), "status", p.Status, "generation", p.Generation, "settled", p.Settled)
+	}
+	return p, d, nil
+}

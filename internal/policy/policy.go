@@ -1,0 +1,208 @@
+// Package policy decides what an event changes. It is pure: the state and the event go in, the decision comes out; it
+// reads no clock, no database and no cluster. Every rule about what is deployed when is here and nowhere else.
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// Rules are what the server's configuration says that matters for decisions.
+type Rules struct {
+	GitHubHost   string   // "github.com", or the host of an enterprise server; part of the hashed names
+	Repositories []string // full names of the configured repositories
+}
+
+// settle is how long a comment about a passing state waits, so that a quick next state replaces it (design, experience §1.2).
+const settle = 8 * time.Second
+
+// configured reports whether the repository may have previews. Names compare without case, as on GitHub.
+func (r Rules) configured(fullName string) bool {
+	for _, name := range r.Repositories {
+		if strings.EqualFold(name, fullName) {
+			return true
+		}
+	}
+	return false
+}
+
+// Decide returns what the event changes. The same event decided twice on the state it led to changes nothing the second
+// time, so deliveries and jobs may come twice. The error is preview.ErrNotFound for an event about a preview that does not exist, and
+// preview.ErrStale for the result of work that was overtaken.
+func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
+	if e.Kind == preview.EventHint {
+		return hint(s, e, r), nil
+	}
+	if s.Preview == nil {
+		return preview.Decision{}, fmt.Errorf("event %s for %s: %w", e.Kind, e.Key, preview.ErrNotFound)
+	}
+	p := *s.Preview
+	switch e.Kind {
+	case preview.EventObserved:
+		return observed(s, p, e), nil
+	case preview.EventVanished:
+		e.PullRequest = p.PullRequest
+		e.PullRequest.Open = false
+		return observed(s, p, e), nil
+	case preview.EventRedeploy:
+		return redeploy(p), nil
+	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
+		return commented(p, e), nil
+	}
+	if e.Generation != p.Generation && e.Kind != preview.EventSuperseded {
+		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",
+			e.Kind, e.Generation, p.Ref(), p.Generation, preview.ErrStale)
+	}
+	return progressed(s, p, e)
+}
+
+// hint never changes what is stored of a known preview: it only asks for the truth to be read.
+func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
+	switch {
+	case e.Unused != "":
+		return ignored("%s", e.Unused)
+	case !r.configured(e.PullRequest.Repository):
+		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
+	case s.Duplicate:
+		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
+	case s.Preview == nil && e.Closed:
+		return ignored("pull request #%d was closed and has no preview", e.Key.Number)
+	}
+	d := preview.Decision{Outcome: preview.DeliveryAccepted, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
+	if s.Preview == nil {
+		d.Preview = &preview.Preview{PullRequest: e.PullRequest, Status: preview.StatusPending, Generation: 1, ChangedAt: s.Now}
+		d.Preview.Comments = -1
+		d.Names = preview.Names(r.GitHubHost, e.PullRequest.Repository, e.Key)
+	}
+	return d
+}
+
+func ignored(format string, args ...any) preview.Decision {
+	return preview.Decision{Outcome: preview.DeliveryIgnored, Reason: fmt.Sprintf(format, args...)}
+}
+
+// observed takes the truth over. What is wanted changes with the commit, or when the pull request is closed or reopened.
+func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
+	before := p
+	pr := e.PullRequest
+	wantedChanged := pr.Open != p.Open || pr.Open && pr.HeadSHA != p.HeadSHA
+	p.PullRequest = pr
+	if wantedChanged {
+		p.Generation++
+		p.ChangedAt = s.Now
+	}
+	if p.Open {
+		p.ClosedAt = time.Time{}
+	} else if p.ClosedAt.IsZero() {
+		p.ClosedAt = s.Now
+	}
+	var d preview.Decision
+	switch ending := p.Status == preview.StatusDeleting || p.Status == preview.StatusDeleted; {
+	case !p.Open && p.Due() && !ending:
+		p.Status, p.Diagnosis = preview.StatusDeleting, nil
+		p.LiveSHA, p.LiveSince, p.URL = "", time.Time{}, ""
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
+	case p.Open && p.Due() && ending:
+		p.Status, p.Diagnosis = preview.StatusPending, nil
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
+	}
+	if p != before {
+		d.Preview = &p
+	}
+	if wantedChanged {
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobReconcile})
+	}
+	return d
+}
+
+func redeploy(p preview.Preview) preview.Decision {
+	if !p.Open {
+		return preview.Decision{}
+	}
+	p.Generation++
+	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
+}
+
+// progressed takes over what the worker reports of its own work on the preview.
+func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.Decision, error) {
+	now := preview.JobRequest{Kind: preview.JobComment}
+	if e.Kind != preview.EventNamespace {
+		p.ChangedAt = s.Now
+	}
+	switch e.Kind {
+	case preview.EventStarted:
+		p.Status, p.Host, p.Diagnosis = preview.StatusDeploying, e.Host, nil
+		return preview.Decision{Preview: &p, Deployments: start(s, p, e), Jobs: []preview.JobRequest{now}}, nil
+	case preview.EventNamespace:
+		p.NamespaceUID = e.NamespaceUID
+		return preview.Decision{Preview: &p}, nil
+	case preview.EventSucceeded:
+		p.Status, p.Settled, p.URL, p.Diagnosis = preview.StatusRunning, p.Generation, e.URL, nil
+		p.LiveSHA, p.LiveSince = e.SHA, s.Now
+		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentSucceeded), Jobs: []preview.JobRequest{now}}, nil
+	case preview.EventFailed:
+		p.Status, p.Settled, p.Diagnosis = preview.StatusFailed, p.Generation, e.Diagnosis
+		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentFailed), Jobs: []preview.JobRequest{now}}, nil
+	case preview.EventSuperseded:
+		return preview.Decision{Deployments: finish(s, e, preview.DeploymentSuperseded)}, nil
+	case preview.EventDeleteStuck:
+		p.Diagnosis = e.Diagnosis
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
+	case preview.EventDeleted:
+		p.Status, p.Settled, p.Diagnosis = preview.StatusDeleted, p.Generation, nil
+		p.NamespaceUID, p.LiveSHA, p.LiveSince, p.URL = "", "", time.Time{}, ""
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
+	default:
+		return preview.Decision{}, fmt.Errorf("event kind %q: %w", e.Kind, preview.ErrInvalid)
+	}
+}
+
+// start opens a deployment. One that a dead worker left running is taken up again when it is for the same generation, and
+// ended as superseded otherwise.
+func start(s preview.State, p preview.Preview, e preview.Event) []preview.Deployment {
+	var out []preview.Deployment
+	if old := s.Deployment; old != nil && old.Status == preview.DeploymentRunning {
+		if old.Generation == p.Generation && old.SHA == e.SHA {
+			return nil
+		}
+		ended := *old
+		ended.Status, ended.FinishedAt = preview.DeploymentSuperseded, s.Now
+		out = append(out, ended)
+	}
+	return append(out, preview.Deployment{SHA: e.SHA, Generation: p.Generation, Status: preview.DeploymentRunning, StartedAt: s.Now})
+}
+
+// finish ends the newest deployment if it still runs. Only a worker that holds the preview's lease reports an end, and it
+// runs one deployment at a time.
+func finish(s preview.State, e preview.Event, status preview.DeploymentStatus) []preview.Deployment {
+	if s.Deployment == nil || s.Deployment.Status != preview.DeploymentRunning || s.Deployment.Generation != e.Generation {
+		return nil
+	}
+	d := *s.Deployment
+	d.Status, d.FinishedAt = status, s.Now
+	if status == preview.DeploymentFailed {
+		d.Diagnosis = e.Diagnosis
+	}
+	return []preview.Deployment{d}
+}
+
+// commented takes over what became of the comment. It asks for no job: the comment job itself runs again when its
+// generation moved meanwhile.
+func commented(p preview.Preview, e preview.Event) preview.Decision {
+	before := p
+	switch e.Kind {
+	case preview.EventCommenting:
+		p.CommentAttempted = true
+	case preview.EventCommented:
+		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
+	case preview.EventCommentGone:
+		p.CommentHash = e.CommentHash
+	}
+	if p == before {
+		return preview.Decision{}
+	}
+	return preview.Decision{Preview: &p}
+}

@@ -1,0 +1,63 @@
+package preview
+
+import "time"
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of events. Every change of state is one of them, handed to lifecycle.Handle.
+const (
+	EventHint        EventKind = "hint"            // a delivery says that something about the pull request changed
+	EventObserved    EventKind = "observed"        // the pull request as just read from GitHub: the truth
+	EventVanished    EventKind = "vanished"        // GitHub says the pull request or its repository is gone for us
+	EventRedeploy    EventKind = "redeploy"        // a person asks for the same commit again
+	EventStarted     EventKind = "started"         // a deployment begins
+	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours
+	EventSucceeded   EventKind = "succeeded"       // the deployment is ready
+	EventFailed      EventKind = "failed"          // the deployment failed for good
+	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
+	EventDeleteStuck EventKind = "delete_stuck"    // the namespace does not go away; the job keeps trying
+	EventDeleted     EventKind = "deleted"         // nothing is left in the cluster
+	EventCommenting  EventKind = "commenting"      // a comment is about to be created: from now on one may exist
+	EventCommented   EventKind = "commented"       // the comment shows what is stored
+	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
+)
+
+// Event is something that happened to a preview. Which of the fields count depends on Kind.
+type Event struct {
+	Kind        EventKind
+	Key         Key
+	Delivery    *Delivery   // hint: stored in the same transaction
+	Fence       *Fence      // of the job on whose behalf a worker speaks; nil from a surface
+	PullRequest PullRequest // hint, observed
+	Closed      bool        // hint: the delivery says the pull request was closed
+	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
+
+	Generation   int64 // started … deleted: of the preview, as the worker read it
+	SHA          string
+	Host         string // started
+	NamespaceUID string // namespace
+	URL          string // succeeded
+	Diagnosis    *Diagnosis
+
+	CommentID   int64 // commented
+	CommentHash string
+}
+
+// State is what is known of a preview when an event is decided on.
+type State struct {
+	Preview    *Preview    // nil when there is none yet
+	Deployment *Deployment // the newest one; nil when there is none
+	Duplicate  bool        // the delivery's body was received before
+	Now        time.Time   // the database's time
+}
+
+// Decision is what an event changes. It is applied in one transaction, or not at all.
+type Decision struct {
+	Preview     *Preview     // the new state; nil leaves the preview as it is
+	Names       []string     // for a new preview: the names it may take, best first
+	Deployments []Deployment // new or changed ones; an empty ID creates one
+	Jobs        []JobRequest
+	Outcome     DeliveryOutcome // of the delivery, if there is one
+	Reason      string          // why the delivery is ignored, for people
+}

@@ -1,0 +1,42 @@
+package preview
+
+import "time"
+
+// JobKind names what a job does. There is one job of a kind for each preview: asking again while it waits or runs
+// raises its generation, and the worker runs it once more.
+type JobKind string
+
+// The kinds of jobs.
+const (
+	JobReconcile JobKind = "reconcile" // re-read the pull request, then deploy or tear down: the one writer of a preview's namespace
+	JobComment   JobKind = "comment"   // bring the comment on the pull request up to date with what is stored
+)
+
+// Job is a claimed piece of work. The holder may act while its lease lasts; Token is the fencing token that every write
+// made on behalf of the job must carry.
+type Job struct {
+	Kind       JobKind
+	PreviewID  string
+	Generation int64 // what the claim covers; a higher one at the end means: run again
+	Attempt    int   // 1 for the first try since the last success
+	Token      int64 // grows by one with every claim of this job
+	Holder     string
+	LeaseUntil time.Time
+}
+
+// Fence proves the right to write: the database refuses a write whose token is no longer the job's newest or whose
+// lease has run out (ErrStale).
+type Fence struct {
+	Kind      JobKind
+	PreviewID string
+	Token     int64
+}
+
+// Fence returns the proof that goes with the job.
+func (j Job) Fence() Fence { return Fence{Kind: j.Kind, PreviewID: j.PreviewID, Token: j.Token} }
+
+// JobRequest asks for a job. Delay postpones an idle job (a due one is never postponed by it); zero means at once.
+type JobRequest struct {
+	Kind  JobKind
+	Delay time.Duration
+}

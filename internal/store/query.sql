@@ -1,0 +1,101 @@
+-- One query file for both databases. `open` and the like are plain column names on both.
+
+-- name: InsertDelivery :exec
+INSERT INTO deliveries (id, guid, event, action, repository, number, body_sha256, body, outcome, reason, received_at)
+VALUES (@id, @guid, @event, @action, @repository, @number, @body_sha256, @body, @outcome, @reason, @received_at);
+
+-- name: SeenBody :one
+SELECT COUNT(*) FROM deliveries WHERE body_sha256 = @body_sha256 AND event = @event AND outcome <> 'ignored';
+
+-- name: ListDeliveries :many
+SELECT * FROM deliveries ORDER BY received_at DESC, id DESC LIMIT @max_rows;
+
+-- name: PreviewByKey :one
+SELECT * FROM previews WHERE repository_id = @repository_id AND number = @number;
+
+-- name: PreviewByID :one
+SELECT * FROM previews WHERE id = @id;
+
+-- name: ListPreviews :many
+SELECT * FROM previews ORDER BY changed_at DESC, id DESC LIMIT @max_rows;
+
+-- name: CountPreviews :many
+SELECT status, COUNT(*) AS previews FROM previews GROUP BY status;
+
+-- name: NameTaken :one
+SELECT COUNT(*) FROM previews WHERE namespace = @namespace;
+
+-- name: InsertPreview :execrows
+INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
+    base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
+    generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
+    changed_at, closed_at)
+VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
+    @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
+    @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
+    @changed_at, @closed_at)
+ON CONFLICT DO NOTHING;
+
+-- name: UpdatePreview :execrows
+UPDATE previews SET version = version + 1, repository = @repository, installation_id = @installation_id, private = @private,
+    title = @title, author = @author, branch = @branch, base_branch = @base_branch, head_sha = @head_sha,
+    head_repository_id = @head_repository_id, open = @open, merged = @merged, draft = @draft, comments = @comments,
+    namespace_uid = @namespace_uid, host = @host, url = @url, status = @status, generation = @generation, settled = @settled,
+    live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
+    comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at
+WHERE id = @id AND version = @version;
+
+-- name: LastDeployment :one
+SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY started_at DESC, id DESC LIMIT 1;
+
+-- name: ListDeployments :many
+SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY started_at DESC, id DESC LIMIT @max_rows;
+
+-- name: CountAttempts :one
+SELECT COUNT(*) FROM deployments WHERE preview_id = @preview_id AND sha = @sha;
+
+-- name: InsertDeployment :exec
+INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at)
+VALUES (@id, @preview_id, @sha, @attempt, @generation, @status, @diagnosis, @started_at, @finished_at);
+
+-- name: UpdateDeployment :exec
+UPDATE deployments SET status = @status, diagnosis = @diagnosis, finished_at = @finished_at WHERE id = @id;
+
+-- name: RequestJob :exec
+INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
+VALUES (@kind, @preview_id, 1, 0, @not_before, 0, 0, '', 0, '')
+ON CONFLICT (kind, preview_id) DO UPDATE SET
+    generation = jobs.generation + 1,
+    attempt    = CASE WHEN jobs.lease_until > @now THEN jobs.attempt ELSE 0 END,
+    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END;
+
+-- name: ClaimJob :one
+UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = @holder, lease_until = @lease_until
+WHERE jobs.lease_until <= @now AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
+    SELECT j.preview_id FROM jobs j
+    WHERE j.kind = @kind AND j.done < j.generation AND j.not_before <= @now AND j.lease_until <= @now
+    ORDER BY j.not_before, j.preview_id LIMIT 1)
+RETURNING *;
+
+-- name: HoldJob :execrows
+UPDATE jobs SET token = token
+WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
+
+-- name: RenewJob :one
+UPDATE jobs SET lease_until = @lease_until
+WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now
+RETURNING generation;
+
+-- name: FinishJob :execrows
+UPDATE jobs SET done = @done, attempt = 0, holder = '', lease_until = 0, last_error = ''
+WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
+
+-- name: RetryJob :execrows
+UPDATE jobs SET attempt = @attempt, not_before = @not_before, holder = '', lease_until = 0, last_error = @last_error
+WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
+
+-- name: NextDue :one
+SELECT CAST(COALESCE(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE lease_until END), 0) AS BIGINT) AS due_at FROM jobs WHERE done < generation;
+
+-- name: CountJobs :many
+SELECT kind, COUNT(*) AS jobs FROM jobs WHERE done < generation GROUP BY kind;

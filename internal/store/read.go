@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store/db"
+)
+
+// Preview returns the preview with this id. preview.ErrNotFound when there is none.
+func (s *Store) Preview(ctx context.Context, id string) (preview.Preview, error) {
+	row, err := s.q.PreviewByID(ctx, id)
+	if err != nil {
+		return preview.Preview{}, notFound(err, "read preview %s", id)
+	}
+	return toPreview(row)
+}
+
+// PreviewOf returns the preview of a pull request. preview.ErrNotFound when there is none.
+func (s *Store) PreviewOf(ctx context.Context, k preview.Key) (preview.Preview, error) {
+	row, err := s.q.PreviewByKey(ctx, db.PreviewByKeyParams{RepositoryID: k.RepositoryID, Number: int64(k.Number)})
+	if err != nil {
+		return preview.Preview{}, notFound(err, "read preview of %s", k)
+	}
+	return toPreview(row)
+}
+
+// Previews returns at most limit previews, the one that changed last first.
+func (s *Store) Previews(ctx context.Context, limit int) ([]preview.Preview, error) {
+	rows, err := s.q.ListPreviews(ctx, int32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list previews: %w", err)
+	}
+	return convert(rows, toPreview)
+}
+
+// Deployments returns at most limit deployments of a preview, the newest first.
+func (s *Store) Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error) {
+	rows, err := s.q.ListDeployments(ctx, db.ListDeploymentsParams{PreviewID: previewID, MaxRows: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list deployments of preview %s: %w", previewID, err)
+	}
+	return convert(rows, toDeployment)
+}
+
+// Deliveries returns at most limit deliveries, the newest first.
+func (s *Store) Deliveries(ctx context.Context, limit int) ([]preview.Delivery, error) {
+	rows, err := s.q.ListDeliveries(ctx, int32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
+	return convert(rows, toDelivery)
+}
+
+// CountPreviews returns the number of previews by status.
+func (s *Store) CountPreviews(ctx context.Context) (map[preview.Status]int64, error) {
+	rows, err := s.q.CountPreviews(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count previews: %w", err)
+	}
+	counts := make(map[preview.Status]int64, len(rows))
+	for _, r := range rows {
+		counts[preview.Status(r.Status)] = r.Previews
+	}
+	return counts, nil
+}
+
+// CountJobs returns the number of unfinished jobs by kind.
+func (s *Store) CountJobs(ctx context.Context) (map[preview.JobKind]int64, error) {
+	rows, err := s.q.CountJobs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count jobs: %w", err)
+	}
+	counts := make(map[preview.JobKind]int64, len(rows))
+	for _, r := range rows {
+		counts[preview.JobKind(r.Kind)] = r.Jobs
+	}
+	return counts, nil
+}
+
+func convert[R, T any](rows []R, one func(R) (T, error)) ([]T, error) {
+	out := make([]T, 0, len(rows))
+	for _, r := range rows {
+		v, err := one(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

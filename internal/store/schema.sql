@@ -1,0 +1,85 @@
+-- The desired schema, for SQLite and PostgreSQL alike: TEXT ids (UUIDv7), BIGINT times (Unix milliseconds, 0 for never),
+-- TEXT for JSON. `make migration NAME=x` compares it with the migrations and writes what is missing.
+
+CREATE TABLE deliveries (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    guid        TEXT    NOT NULL,
+    event       TEXT    NOT NULL,
+    action      TEXT    NOT NULL,
+    repository  TEXT    NOT NULL,
+    number      BIGINT  NOT NULL,
+    body_sha256 TEXT    NOT NULL,
+    body        BYTEA   NOT NULL,
+    outcome     TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    received_at BIGINT  NOT NULL
+);
+CREATE INDEX deliveries_body_sha256 ON deliveries (body_sha256);
+CREATE INDEX deliveries_received_at ON deliveries (received_at);
+
+CREATE TABLE previews (
+    id                 TEXT    NOT NULL PRIMARY KEY,
+    version            BIGINT  NOT NULL,
+    repository_id      BIGINT  NOT NULL,
+    number             BIGINT  NOT NULL,
+    repository         TEXT    NOT NULL,
+    installation_id    BIGINT  NOT NULL,
+    private            BOOLEAN NOT NULL,
+    title              TEXT    NOT NULL,
+    author             TEXT    NOT NULL,
+    branch             TEXT    NOT NULL,
+    base_branch        TEXT    NOT NULL,
+    head_sha           TEXT    NOT NULL,
+    head_repository_id BIGINT  NOT NULL,
+    open               BOOLEAN NOT NULL,
+    merged             BOOLEAN NOT NULL,
+    draft              BOOLEAN NOT NULL,
+    comments           BIGINT  NOT NULL,
+    namespace          TEXT    NOT NULL,
+    namespace_uid      TEXT    NOT NULL,
+    host               TEXT    NOT NULL,
+    url                TEXT    NOT NULL,
+    status             TEXT    NOT NULL,
+    generation         BIGINT  NOT NULL,
+    settled            BIGINT  NOT NULL,
+    live_sha           TEXT    NOT NULL,
+    live_since         BIGINT  NOT NULL,
+    diagnosis          TEXT    NOT NULL,
+    comment_id         BIGINT  NOT NULL,
+    comment_hash       TEXT    NOT NULL,
+    comment_attempted  BOOLEAN NOT NULL,
+    created_at         BIGINT  NOT NULL,
+    changed_at         BIGINT  NOT NULL,
+    closed_at          BIGINT  NOT NULL,
+    UNIQUE (repository_id, number),
+    UNIQUE (namespace)
+);
+
+CREATE TABLE deployments (
+    id          TEXT   NOT NULL PRIMARY KEY,
+    preview_id  TEXT   NOT NULL,
+    sha         TEXT   NOT NULL,
+    attempt     BIGINT NOT NULL,
+    generation  BIGINT NOT NULL,
+    status      TEXT   NOT NULL,
+    diagnosis   TEXT   NOT NULL,
+    started_at  BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL,
+    UNIQUE (preview_id, sha, attempt)
+);
+CREATE INDEX deployments_preview ON deployments (preview_id, started_at);
+
+CREATE TABLE jobs (
+    kind        TEXT   NOT NULL,
+    preview_id  TEXT   NOT NULL,
+    generation  BIGINT NOT NULL,
+    done        BIGINT NOT NULL,
+    not_before  BIGINT NOT NULL,
+    attempt     BIGINT NOT NULL,
+    token       BIGINT NOT NULL,
+    holder      TEXT   NOT NULL,
+    lease_until BIGINT NOT NULL,
+    last_error  TEXT   NOT NULL,
+    PRIMARY KEY (kind, preview_id)
+);
+CREATE INDEX jobs_due ON jobs (not_before);
