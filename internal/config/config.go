@@ -1,0 +1,132 @@
+// Package config is the server's configuration: one YAML file, overridden key by key by environment variables, read once
+// at the start and checked as a whole, so that every mistake is told at once.
+//
+// It reads files and nothing else: it must not open a network connection, a database or a cluster. The reference of all
+// keys (Reference) and the names of the variables come from the struct tags below and from nowhere else.
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is a checked configuration: Load never returns one with a mistake in it. Its text form hides the secrets.
+type Config struct {
+	Listen       string       `key:"listen" default:"127.0.0.1:8090" doc:"Address and port on which Catalyst listens."`
+	PublicURL    string       `key:"public_url" doc:"URL under which people reach Catalyst, for links in comments. https, or http for loopback and *.localhost."`
+	Database     string       `key:"database" default:"catalyst.db" doc:"Path of a SQLite file, or a postgres:// URL."`
+	Instance     string       `key:"instance" default:"default" doc:"Label value of the namespaces that this Catalyst owns. Two Catalysts in one cluster need two values."`
+	Log          Log          `key:"log"`
+	GitHub       GitHub       `key:"github"`
+	Cluster      Cluster      `key:"cluster"`
+	Preview      Preview      `key:"preview"`
+	Worker       Worker       `key:"worker"`
+	Repositories []Repository `key:"repositories" doc:"Repositories that get previews."`
+}
+
+// Log says how Catalyst logs. Logs go to standard error.
+type Log struct {
+	Level  string `key:"level" default:"info" doc:"Least important line that is logged: debug, info, warn or error."`
+	Format string `key:"format" default:"text" doc:"text or json."`
+}
+
+// SlogLevel returns the level for log/slog.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level)) // Load checked it
+	return level
+}
+
+// GitHub says how Catalyst reaches GitHub: as an App (AppID and PrivateKey) or with a token (Token), never both.
+type GitHub struct {
+	APIURL                string `key:"api_url" default:"https://api.github.com/" doc:"Base URL of GitHub's REST API. GitHub Enterprise Server: https://HOST/api/v3/."`
+	AppID                 int64  `key:"app_id" doc:"Id of the GitHub App. Needs private_key."`
+	PrivateKey            Secret `key:"private_key" file:"true" doc:"Private key of the GitHub App, PEM."`
+	Token                 Secret `key:"token" file:"true" doc:"Personal access token, instead of an App."`
+	WebhookSecret         Secret `key:"webhook_secret" file:"true" required:"true" doc:"Secret that signs GitHub's webhooks."`
+	WebhookSecretPrevious Secret `key:"webhook_secret_previous" file:"true" doc:"Second secret that is accepted while the secret is changed."`
+}
+
+// Host is the name of the GitHub instance as people know it: "github.com", or the server's own name.
+func (g GitHub) Host() string {
+	u, err := url.Parse(g.APIURL)
+	if err != nil || u.Hostname() == "api.github.com" {
+		return "github.com"
+	}
+	return u.Hostname()
+}
+
+// WebhookSecrets returns the accepted webhook secrets, the current one first.
+func (g GitHub) WebhookSecrets() [][]byte {
+	secrets := [][]byte{[]byte(g.WebhookSecret)}
+	if g.WebhookSecretPrevious != "" {
+		secrets = append(secrets, []byte(g.WebhookSecretPrevious))
+	}
+	return secrets
+}
+
+// Cluster says which Kubernetes cluster runs the previews.
+type Cluster struct {
+	Kubeconfig string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
+}
+
+// Preview holds what previews of all repositories share.
+type Preview struct {
+	Domain       string         `key:"domain" required:"true" doc:"Domain under which previews answer. *.DOMAIN must lead to the ingress controller."`
+	Scheme       string         `key:"scheme" default:"https" doc:"https, or http when domain is localhost or ends in .localhost."`
+	URLPort      int            `key:"url_port" doc:"Port in the URLs of previews, for a local cluster. 0: none."`
+	Host         string         `key:"host" doc:"Template of a preview's host: {{.Name}}, {{.Owner}}, {{.Repo}}, {{.Number}}, {{.Branch}}. Unset: {{.Name}}.DOMAIN, which reads pr-REPO-NUMBER.DOMAIN."`
+	IngressClass string         `key:"ingress_class" doc:"Ingress class of previews. Unset: the cluster's default."`
+	Issuer       string         `key:"issuer" doc:"cert-manager ClusterIssuer of the certificates of previews. Needs tls_secret."`
+	TLSSecret    string         `key:"tls_secret" doc:"Secret with the certificate of a preview. Unset: the ingress controller's own certificate."`
+	Values       map[string]any `key:"values" file:"true" doc:"Helm values under those of all repositories (YAML)."`
+	ReadyTimeout time.Duration  `key:"ready_timeout" default:"3m" doc:"How long a deployment may take to become ready."`
+}
+
+// URL returns the address of a preview with the given host.
+func (p Preview) URL(host string) string {
+	if p.URLPort != 0 {
+		host = net.JoinHostPort(host, strconv.Itoa(p.URLPort))
+	}
+	return p.Scheme + "://" + host
+}
+
+// Worker says how jobs are run.
+type Worker struct {
+	Concurrency int           `key:"concurrency" default:"8" doc:"Jobs that run at the same time."`
+	Lease       time.Duration `key:"lease" default:"30s" doc:"How long a job belongs to a worker that gives no sign of life."`
+	Poll        time.Duration `key:"poll" default:"2s" doc:"How often a worker looks for due jobs without being told."`
+}
+
+// Repository is a repository that gets previews. After Load, the fields that are set for all previews (Host, IngressClass,
+// Issuer, TLSSecret) hold the value that applies.
+type Repository struct {
+	Name         string `key:"name" required:"true" doc:"OWNER/NAME on GitHub."`
+	Chart        string `key:"chart" doc:"Path of the Helm chart in the repository. Unset: the one chart found among chart, charts/*, deploy/chart, helm."`
+	Values       string `key:"values" doc:"Path of a Helm values file in the repository, for previews."`
+	Image        Image  `key:"image"`
+	Host         string `key:"host" doc:"Instead of preview.host."`
+	IngressClass string `key:"ingress_class" doc:"Instead of preview.ingress_class."`
+	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
+	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
+}
+
+// Image says which image a preview runs.
+type Image struct {
+	Repository string `key:"repository" doc:"Image without tag, passed to the chart as image.repository. Unset: the chart's own."`
+	Tag        string `key:"tag" default:"{{.SHA}}" doc:"Template of the image's tag: {{.SHA}}, {{.ShortSHA}}, {{.Number}}, {{.Branch}}."`
+}
+
+// Repository returns the configuration of the repository with this full name ("owner/name", in any case).
+func (c Config) Repository(fullName string) (Repository, bool) {
+	for _, r := range c.Repositories {
+		if strings.EqualFold(r.Name, fullName) {
+			return r, true
+		}
+	}
+	return Repository{}, false
+}

@@ -1,0 +1,217 @@
+package config
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/url"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	dnsName         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+	labelValue      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+	repositoryName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+	imageRepository = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
+)
+
+const (
+	maxName   = 253
+	maxReady  = time.Hour
+	longLease = time.Hour
+)
+
+// inherit fills in what depends on other keys.
+func (c *Config) inherit() {
+	if c.GitHub.APIURL != "" && !strings.HasSuffix(c.GitHub.APIURL, "/") {
+		c.GitHub.APIURL += "/"
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.Preview.Host == "" {
+		c.Preview.Host = "{{.Name}}." + c.Preview.Domain
+	}
+	for i := range c.Repositories {
+		r := &c.Repositories[i]
+		r.Host = either(r.Host, c.Preview.Host)
+		r.IngressClass = either(r.IngressClass, c.Preview.IngressClass)
+		r.Issuer = either(r.Issuer, c.Preview.Issuer)
+		r.TLSSecret = either(r.TLSSecret, c.Preview.TLSSecret)
+	}
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// check notes a mistake when a value is given and ok is false.
+func (l *loader) check(path, value string, ok bool, expected string) {
+	if value != "" && !ok {
+		l.wrong(path, shown(value), "expected "+expected)
+	}
+}
+
+func (l *loader) oneOf(path, value string, allowed ...string) {
+	for _, a := range allowed {
+		if value == a {
+			return
+		}
+	}
+	l.check(path, value, false, strings.Join(allowed[:len(allowed)-1], ", ")+" or "+allowed[len(allowed)-1])
+}
+
+func (l *loader) duration(path string, d, low, high time.Duration) {
+	l.check(path, d.String(), d >= low && d <= high, fmt.Sprintf("a duration from %s to %s", low, high))
+}
+
+func (l *loader) kubernetesName(path, value string) {
+	l.check(path, value, isDNS(value), "the name of a Kubernetes object (lower-case letters, digits, - and .)")
+}
+
+// validate checks every value by itself and the values against each other.
+func (l *loader) validate(c Config) {
+	_, port, err := net.SplitHostPort(c.Listen)
+	n, portErr := strconv.Atoi(port)
+	l.check("listen", c.Listen, err == nil && portErr == nil && n >= 0 && n <= 65535, `an address and a port like "127.0.0.1:8090" or ":8090"`)
+	l.check("public_url", c.PublicURL, isWebURL(c.PublicURL), "a URL like https://catalyst.example.com (http only for loopback and *.localhost)")
+	l.check("database", c.Database, isDatabase(c.Database), "the path of a SQLite file or a URL like postgres://user@host/name")
+	l.check("instance", c.Instance, labelValue.MatchString(c.Instance), "a Kubernetes label value (at most 63 letters, digits, -, _ and .)")
+	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	l.oneOf("log.format", c.Log.Format, "text", "json")
+	l.gitHub(c.GitHub)
+	l.preview(c.Preview)
+	l.check("worker.concurrency", strconv.Itoa(c.Worker.Concurrency), c.Worker.Concurrency >= 1 && c.Worker.Concurrency <= 100, "a whole number from 1 to 100")
+	l.duration("worker.lease", c.Worker.Lease, time.Second, longLease)
+	l.duration("worker.poll", c.Worker.Poll, 10*time.Millisecond, longLease)
+	l.repositories(c)
+}
+
+func (l *loader) gitHub(g GitHub) {
+	l.check("github.api_url", g.APIURL, isWebURL(g.APIURL), "a URL like https://api.github.com/ (http only for loopback and *.localhost)")
+	l.check("github.app_id", strconv.FormatInt(g.AppID, 10), g.AppID >= 0, "the App's id, a positive number")
+	switch app := g.AppID != 0 || g.PrivateKey != ""; {
+	case app && g.Token != "":
+		l.wrong("github.token", "", "set together with github.app_id or github.private_key: work as an App or with a token, not both")
+	case !app && g.Token == "":
+		l.wrong("github.app_id", "", "must be set, with github.private_key (or else github.token): without one of them Catalyst cannot talk to GitHub")
+	case app && g.PrivateKey == "":
+		l.wrong("github.private_key", "", "must be set when github.app_id is: the PEM file that GitHub gave for the App")
+	case app && g.AppID == 0:
+		l.wrong("github.app_id", "", "must be set when github.private_key is: the number on the App's settings page")
+	case app && !isRSAKey(string(g.PrivateKey)):
+		l.wrong("github.private_key", "", "expected an RSA private key in PEM form (-----BEGIN RSA PRIVATE KEY-----)")
+	}
+	if g.WebhookSecretPrevious != "" && g.WebhookSecretPrevious == g.WebhookSecret {
+		l.wrong("github.webhook_secret_previous", "", "is the same as github.webhook_secret: leave it out when no change is under way")
+	}
+}
+
+func (l *loader) preview(p Preview) {
+	l.check("preview.domain", p.Domain, isDNS(p.Domain) && len(p.Domain) < maxName-63, "a domain name like preview.example.com")
+	l.oneOf("preview.scheme", p.Scheme, "http", "https")
+	if p.Scheme == "http" && p.Domain != "" && !isLocal(p.Domain) {
+		l.wrong("preview.scheme", `"http"`, "expected https: http is for the domain localhost and *.localhost only")
+	}
+	l.check("preview.url_port", strconv.Itoa(p.URLPort), p.URLPort >= 0 && p.URLPort <= 65535, "a port from 1 to 65535, or 0 for none")
+	l.kubernetesName("preview.ingress_class", p.IngressClass)
+	l.kubernetesName("preview.issuer", p.Issuer)
+	l.kubernetesName("preview.tls_secret", p.TLSSecret)
+	if p.Issuer != "" && p.TLSSecret == "" {
+		l.wrong("preview.tls_secret", "", "must be set when preview.issuer is: cert-manager puts the certificate there")
+	}
+	l.duration("preview.ready_timeout", p.ReadyTimeout, time.Second, maxReady)
+	if isDNS(p.Domain) {
+		l.hostTemplate("preview.host", Repository{Name: "acme/web", Host: p.Host})
+	}
+}
+
+func (l *loader) repositories(c Config) {
+	names, hosts := map[string]int{}, map[string]int{}
+	for i, r := range c.Repositories {
+		at := fmt.Sprintf("repositories[%d]", i)
+		l.check(at+".name", r.Name, repositoryName.MatchString(r.Name), "OWNER/NAME as on GitHub")
+		if first, twice := names[strings.ToLower(r.Name)]; twice && r.Name != "" {
+			l.wrong(at+".name", shown(r.Name), fmt.Sprintf("is the same repository as repositories[%d]: leave one out", first))
+			continue
+		}
+		names[strings.ToLower(r.Name)] = i
+		inRepository := "a path inside the repository, without .. and without a leading /"
+		l.check(at+".chart", r.Chart, isInside(r.Chart), inRepository)
+		l.check(at+".values", r.Values, isInside(r.Values), inRepository)
+		l.check(at+".image.repository", r.Image.Repository, imageRepository.MatchString(r.Image.Repository), "an image without a tag, like ghcr.io/acme/web")
+		if _, err := r.ImageTag(sample("acme/web", 7)); err != nil {
+			l.wrong(at+".image.tag", shown(r.Image.Tag), "expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: "+reason(err))
+		}
+		if r.IngressClass != c.Preview.IngressClass {
+			l.kubernetesName(at+".ingress_class", r.IngressClass)
+		}
+		if r.Issuer != c.Preview.Issuer {
+			l.kubernetesName(at+".issuer", r.Issuer)
+		}
+		if r.TLSSecret != c.Preview.TLSSecret {
+			l.kubernetesName(at+".tls_secret", r.TLSSecret)
+		}
+		if r.Issuer != "" && r.TLSSecret == "" && c.Preview.Issuer == "" {
+			l.wrong(at+".tls_secret", "", "must be set when issuer is: cert-manager puts the certificate there")
+		}
+		if !isDNS(c.Preview.Domain) || r.Host != c.Preview.Host && !l.hostTemplate(at+".host", r) {
+			continue
+		}
+		host, err := r.HostFor(sample(r.Name, 7), fmt.Sprintf("pr-%d-7", i))
+		if first, twice := hosts[host]; twice && err == nil {
+			l.wrong(at+".host", shown(r.Host), fmt.Sprintf("gives the same host as repositories[%d]: use {{.Name}} or {{.Repo}}", first))
+			continue
+		}
+		hosts[host] = i
+	}
+}
+
+func isDNS(s string) bool { return len(s) <= maxName && dnsName.MatchString(s) }
+
+func isLocal(host string) bool { return host == "localhost" || strings.HasSuffix(host, ".localhost") }
+
+// isWebURL is S11: https, or http for hosts that are this machine.
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (isLocal(u.Hostname()) || ip != nil && ip.IsLoopback())
+}
+
+func isDatabase(s string) bool {
+	scheme, _, isURL := strings.Cut(s, "://")
+	if !isURL {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (scheme == "postgres" || scheme == "postgresql")
+}
+
+// isInside reports whether s is a clean relative path that stays inside its root.
+func isInside(s string) bool {
+	return filepath.IsLocal(s) && path.Clean(s) == strings.TrimSuffix(s, "/") && !strings.Contains(s, `\`)
+}
+
+func isRSAKey(s string) bool {
+	block, _ := pem.Decode([]byte(s))
+	if block == nil {
+		return false
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return true
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	_, isRSA := parsed.(*rsa.PrivateKey)
+	return err == nil && isRSA
+}
