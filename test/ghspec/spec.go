@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -119,9 +120,13 @@ func (s *Spec) input(route Route, r *http.Request, body []byte) *openapi3filter.
 	if len(body) > 0 {
 		clone.Body = readCloser{bytes.NewReader(body)}
 	}
+	params := maps.Clone(route.Params)
+	if path, ok := params["path"]; ok && path == "" {
+		params["path"] = "/" // the root directory, which the checker takes for a missing parameter
+	}
 	item := s.item(route)
 	return &openapi3filter.RequestValidationInput{
-		Request: clone, PathParams: route.Params, QueryParams: clone.URL.Query(),
+		Request: clone, PathParams: params, QueryParams: clone.URL.Query(),
 		Route: &routers.Route{Spec: s.doc, Path: route.Template, PathItem: item, Method: route.Method,
 			Operation: item.GetOperation(route.Method)},
 		Options: &openapi3filter.Options{SkipSettingDefaults: true},
