@@ -65,7 +65,7 @@ func prepare(c *cluster.Cluster, o options) error {
 	if c.Port == 0 {
 		c.Port = firstPort + c.Index
 	}
-	c.Audit = o.audit
+	c.Audit, c.Hardware = o.audit, space.NewHardware()
 	if err := c.Save(); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func launch(ctx context.Context, c *cluster.Cluster) (err error) {
 		return err
 	}
 	if c.Namespaced {
-		if err := space.Attach(cache.Programs{Root: c.Binaries.Debian}, c.Addresses(), pid); err != nil {
+		if err := space.Attach(cache.Programs{Root: c.Binaries.Debian}, c.Addresses(), c.Hardware, pid); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"catalyst.dev/catalyst/localcluster/internal/cache"
 	"catalyst.dev/catalyst/localcluster/internal/cluster"
 	"catalyst.dev/catalyst/localcluster/internal/space"
 )
@@ -102,7 +103,7 @@ func clean(c *cluster.Cluster) error {
 		}
 		return nil
 	}
-	if err := space.Detached(c.Addresses(), 5*time.Second); err != nil {
+	if err := space.Detach(cache.Programs{Root: c.Binaries.Debian}, c.Addresses(), c.Hardware); err != nil {
 		return err
 	}
 	return space.RemoveCgroup(c.CgroupRoot())

@@ -32,6 +32,7 @@ type Record struct {
 	Audit          bool       `json:"audit"`
 	Namespaced     bool       `json:"namespaced"` // in network, mount and process namespaces of its own
 	Supervisor     process.ID `json:"supervisor"`
+	Hardware       string     `json:"hardware"` // address of the network device on the machine's side
 	Binaries       Binaries   `json:"binaries"`
 }
 

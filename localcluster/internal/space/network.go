@@ -2,22 +2,33 @@ package space
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
-	"time"
 
 	"catalyst.dev/catalyst/localcluster/internal/cache"
 	"catalyst.dev/catalyst/localcluster/internal/cluster"
 )
 
+// NewHardware makes up an address for the machine's device, by which it is told from any other later.
+func NewHardware() string {
+	b := make([]byte, 6)
+	rand.Read(b)          // does not fail
+	b[0] = b[0]&^1 | 0b10 // one device's, and nobody's assigned range
+	return net.HardwareAddr(b).String()
+}
+
 // Attach joins the machine with the network namespace of process pid by a pair of devices. The machine gets one device with
 // one address and nothing else: no route, no rule, no setting.
-func Attach(p cache.Programs, a cluster.Addresses, pid int) error {
+func Attach(p cache.Programs, a cluster.Addresses, hardware string, pid int) error {
+	if _, err := net.InterfaceByName(a.HostLink); err == nil {
+		return fmt.Errorf("the network device %s exists: another cluster with the same number runs (look for one started with another XDG_STATE_HOME) and must be stopped first, or this one reset to get another number", a.HostLink)
+	}
 	for _, args := range [][]string{
-		{"link", "add", a.HostLink, "type", "veth", "peer", "name", a.NodeLink, "netns", strconv.Itoa(pid)},
+		{"link", "add", a.HostLink, "address", hardware, "type", "veth", "peer", "name", a.NodeLink, "netns", strconv.Itoa(pid)},
 		{"address", "add", a.HostIP + "/24", "dev", a.HostLink},
 		{"link", "set", a.HostLink, "up"},
 	} {
@@ -28,7 +39,7 @@ func Attach(p cache.Programs, a cluster.Addresses, pid int) error {
 	return nil
 }
 
-// Connect brings up the namespace's end once Attach has put it there. Pods reach the outside, if at all, as the node.
+// Connect brings up the namespace's end once Attach has put it there.
 func Connect(p cache.Programs, a cluster.Addresses) error {
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
@@ -40,9 +51,19 @@ func Connect(p cache.Programs, a cluster.Addresses) error {
 			return fmt.Errorf("bring up the cluster's network: %w", err)
 		}
 	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
-		return fmt.Errorf("let the cluster's network forward: %w", err)
+	for name, value := range map[string]string{
+		"ip_forward":         "1",
+		"tcp_orphan_retries": "1", // connections nobody owns any more keep the namespace alive; minutes, if not told
+	} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0o644); err != nil {
+			return fmt.Errorf("set up the cluster's network: %w", err)
+		}
 	}
+	return nil
+}
+
+// Masquerade lets pods reach the machine, and what the machine forwards to, as the node: nobody out there knows pod addresses.
+func Masquerade(p cache.Programs, a cluster.Addresses) error {
 	rules := fmt.Sprintf(`table ip catalyst-node {
   chain postrouting {
     type nat hook postrouting priority srcnat
@@ -55,17 +76,20 @@ func Connect(p cache.Programs, a cluster.Addresses) error {
 	return nil
 }
 
-// Detached waits until the machine has no device of the cluster any more: the kernel removes them a moment after the last
-// process of the namespace has ended.
-func Detached(a cluster.Addresses, wait time.Duration) error {
-	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := net.InterfaceByName(a.HostLink); err != nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the network device %s exists already: another cluster with the same number runs (look for one started with another XDG_STATE_HOME), or remove it with: ip link delete %s", a.HostLink, a.HostLink)
-		}
+// Detach removes the machine's device if it is still the one with the hardware address. The kernel removes it with the
+// namespace, but only when the last connection is closed too.
+func Detach(p cache.Programs, a cluster.Addresses, hardware string) error {
+	link, err := net.InterfaceByName(a.HostLink)
+	if err != nil || link.HardwareAddr.String() != hardware {
+		return nil // there is none, or it is somebody else's
 	}
+	if err := run(p, "", "ip", "link", "delete", a.HostLink); err != nil {
+		if _, gone := net.InterfaceByName(a.HostLink); gone != nil {
+			return nil // the kernel was faster
+		}
+		return fmt.Errorf("remove the cluster's network device: %w", err)
+	}
+	return nil
 }
 
 func run(p cache.Programs, input, name string, args ...string) error {

@@ -87,18 +87,17 @@ func fakeNode(name string, tainted bool) placed {
 	return placed{"/api/v1/nodes/" + name, node}
 }
 
-func (s *Supervisor) nodeReady(name string) func(context.Context) error {
+// nodeReady checks that a node says so, since the time given: what it said before the cluster was last stopped is still there.
+func (s *Supervisor) nodeReady(name, since string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var n struct {
-			Status struct {
-				Conditions []struct{ Type, Status, LastHeartbeatTime string }
-			}
+			Status struct{ Conditions []struct{ Type, Status, LastHeartbeatTime string } }
 		}
 		if err := s.api.Get(ctx, "/api/v1/nodes/"+name, &n); err != nil {
 			return err
 		}
 		for _, c := range n.Status.Conditions {
-			if c.Type == "Ready" && c.Status == "True" && c.LastHeartbeatTime >= s.began {
+			if c.Type == "Ready" && c.Status == "True" && c.LastHeartbeatTime >= since {
 				return nil
 			}
 		}

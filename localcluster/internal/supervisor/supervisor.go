@@ -81,7 +81,11 @@ func enter(c *cluster.Cluster, attached *os.File) error {
 	if _, err := io.ReadAll(attached); err != nil {
 		return fmt.Errorf("wait for the network device: %w", err)
 	}
-	return space.Connect(cache.Programs{Root: c.Binaries.Debian}, c.Addresses())
+	p := cache.Programs{Root: c.Binaries.Debian}
+	if err := space.Connect(p, c.Addresses()); err != nil || c.Node != cluster.Real {
+		return err
+	}
+	return space.Masquerade(p, c.Addresses())
 }
 
 // watch reports components that end until ctx does.
