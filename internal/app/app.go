@@ -1,0 +1,177 @@
+// Package app wires the parts together: one function, top to bottom. It holds no rules of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/config"
+	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/lifecycle"
+	"catalyst.dev/catalyst/internal/policy"
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/webhook"
+	"catalyst.dev/catalyst/internal/worker"
+)
+
+// goneLimit is how long one attempt at removing a namespace waits (S6).
+const goneLimit = 2 * time.Minute
+
+// drain is how long open requests may take to end when the server stops.
+const drain = 10 * time.Second
+
+// Deps are what the program is given from outside.
+type Deps struct {
+	Log     *slog.Logger
+	Version string
+	Migrate bool // apply missing migrations instead of refusing to start
+}
+
+// App is the whole server. Close it when Run has returned.
+type App struct {
+	config  config.Config
+	log     *slog.Logger
+	store   *store.Store
+	cluster *cluster.Cluster
+	worker  *worker.Worker
+	handler http.Handler
+}
+
+// New opens the database, checks its schema and connects the parts. It does not wait for GitHub or the cluster: they may be
+// away when Catalyst starts, deliveries are accepted all the same. preview.ErrNotReady when the database needs a migration.
+func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
+	a := &App{config: c, log: d.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.store, err = store.Open(ctx, c.Database); err != nil {
+		return a, err
+	}
+	if d.Migrate {
+		applied, err := a.store.Migrate(ctx)
+		if err != nil {
+			return a, err
+		}
+		for _, name := range applied {
+			d.Log.Info("migration applied", "name", name)
+		}
+	}
+	if err := a.store.CheckSchema(ctx); err != nil {
+		return a, err
+	}
+
+	metrics := newMetrics(d.Version, a.store)
+	github, err := ghapp.New(ghapp.Options{
+		APIURL: c.GitHub.APIURL, AppID: c.GitHub.AppID, PrivateKey: []byte(c.GitHub.PrivateKey), Token: string(c.GitHub.Token),
+		UserAgent: "catalyst/" + d.Version, Log: d.Log, Observe: metrics.github,
+	})
+	if err != nil {
+		return a, err
+	}
+	if a.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log}); err != nil {
+		return a, err
+	}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host()}
+	for _, r := range c.Repositories {
+		rules.Repositories = append(rules.Repositories, r.Name)
+	}
+	door := lifecycle.New(a.store, rules, d.Log)
+	a.worker = worker.New(worker.Options{
+		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, Deployer: a.cluster, Remover: a.cluster,
+		Settings: planner{c}, Holder: holder(), Deployments: c.Worker.Concurrency, Lease: c.Worker.Lease, Poll: c.Worker.Poll,
+		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Log: d.Log, Observe: metrics.job,
+	})
+	hook, err := webhook.New(webhook.Options{Lifecycle: door, Secrets: c.GitHub.WebhookSecrets(), Log: d.Log, Observe: metrics.delivery})
+	if err != nil {
+		return a, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/github", hook)
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /metrics", metrics.handler())
+	a.handler = mux
+	return a, nil
+}
+
+// Run serves until ctx ends, then stops: requests under way are answered, running jobs give their leases back. listening is called
+// once with the address, as soon as connections are accepted; it may be nil.
+func (a *App) Run(ctx context.Context, listening func(addr string)) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", a.config.Listen, err)
+	}
+	server := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	a.log.Info("listening", "address", listener.Addr().String())
+	if listening != nil {
+		listening(listener.Addr().String())
+	}
+	go a.look(ctx)
+
+	work, stopWork := context.WithCancel(ctx)
+	worked := make(chan error, 1)
+	go func() { worked <- a.worker.Run(work) }()
+
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case err = <-served:
+	}
+	stopWork()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(end), <-worked)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	a.log.Info("stopped")
+	return err
+}
+
+// look says in the log, once at the start, what the cluster lacks (S13).
+func (a *App) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass}) {
+		if !f.OK && ctx.Err() == nil {
+			a.log.Warn("prerequisite missing", "check", f.Name, "found", f.Found, "why", f.Why, "fix", f.Fix)
+		}
+	}
+}
+
+// Close closes the database. Calling it twice is safe.
+func (a *App) Close() error {
+	if a.store == nil {
+		return nil
+	}
+	return a.store.Close()
+}
+
+// holder names this process in leases.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// Preview statuses that the metrics show even while there is none.
+var statuses = []preview.Status{
+	preview.StatusPending, preview.StatusDeploying, preview.StatusRunning, preview.StatusFailed, preview.StatusDeleting, preview.StatusDeleted,
+}

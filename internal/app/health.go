@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// healthz answers that the process runs; a kubelet's liveness probe asks it.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// readyz answers whether deliveries can be accepted, which needs the database alone; a kubelet's readiness probe asks it.
+// The cluster is told about, but its absence keeps no delivery out: it is deployed to when it is back.
+func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	status := http.StatusOK
+	checks := map[string]string{"database": "ok", "cluster": "ok"}
+	if err := a.store.Ping(ctx); err != nil {
+		a.log.Error("not ready", "error", err)
+		checks["database"], status = "does not answer", http.StatusServiceUnavailable
+	}
+	if err := a.cluster.Ping(ctx); err != nil {
+		a.log.Warn("cluster does not answer", "error", err)
+		checks["cluster"] = "does not answer"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(checks)
+}

@@ -1,0 +1,343 @@
+package policy_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"catalyst.dev/catalyst/internal/policy"
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+var (
+	rules = policy.Rules{GitHubHost: "github.com", Repositories: []string{"Acme/Web"}}
+	now   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key   = preview.Key{RepositoryID: 1, Number: 7}
+	shaA  = strings.Repeat("a", 40)
+	shaB  = strings.Repeat("b", 40)
+)
+
+func pull(sha string, open bool) preview.PullRequest {
+	return preview.PullRequest{Key: key, Repository: "acme/web", Branch: "gift", HeadSHA: sha, Open: open}
+}
+
+// world applies decisions as the store does, in memory, for one preview.
+type world struct {
+	t    *testing.T
+	p    *preview.Preview
+	deps []preview.Deployment
+	jobs []preview.JobKind // asked for by the last event
+	last preview.Decision
+}
+
+func (w *world) state() preview.State {
+	s := preview.State{Preview: w.p, Now: now}
+	if n := len(w.deps); n > 0 {
+		d := w.deps[n-1]
+		s.Deployment = &d
+	}
+	return s
+}
+
+func (w *world) try(e preview.Event) error {
+	w.t.Helper()
+	e.Key = key
+	d, err := policy.Decide(w.state(), e, rules)
+	if err != nil {
+		return err
+	}
+	w.last, w.jobs = d, nil
+	if d.Preview != nil {
+		p := *d.Preview
+		w.p = &p
+	}
+	for _, dep := range d.Deployments {
+		if dep.ID == "" {
+			dep.ID = string(rune('0' + len(w.deps)))
+			w.deps = append(w.deps, dep)
+			continue
+		}
+		for i := range w.deps {
+			if w.deps[i].ID == dep.ID {
+				w.deps[i] = dep
+			}
+		}
+	}
+	for _, j := range d.Jobs {
+		w.jobs = append(w.jobs, j.Kind)
+	}
+	return nil
+}
+
+func (w *world) apply(e preview.Event) {
+	w.t.Helper()
+	if err := w.try(e); err != nil {
+		w.t.Fatalf("%s: %v", e.Kind, err)
+	}
+}
+
+func (w *world) expect(status preview.Status, due bool, jobs ...preview.JobKind) {
+	w.t.Helper()
+	if w.p.Status != status || w.p.Due() != due {
+		w.t.Errorf("status %s, due %t; want %s, %t", w.p.Status, w.p.Due(), status, due)
+	}
+	if d := cmp.Diff(jobs, w.jobs); d != "" {
+		w.t.Errorf("jobs (-want +got):\n%s", d)
+	}
+}
+
+func (w *world) hint(sha string, open bool) {
+	w.t.Helper()
+	w.apply(preview.Event{Kind: preview.EventHint, PullRequest: pull(sha, open), Closed: !open})
+}
+
+func (w *world) observe(sha string, open bool) {
+	w.t.Helper()
+	w.apply(preview.Event{Kind: preview.EventObserved, PullRequest: pull(sha, open)})
+}
+
+func (w *world) work(kind preview.EventKind, sha string) {
+	w.t.Helper()
+	w.apply(preview.Event{Kind: kind, Generation: w.p.Generation, SHA: sha, URL: "https://x", Diagnosis: &preview.Diagnosis{Code: "X"}})
+}
+
+// opened is a world whose preview runs at shaA.
+func opened(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.hint(shaA, true)
+	w.observe(shaA, true)
+	w.work(preview.EventStarted, shaA)
+	w.work(preview.EventSucceeded, shaA)
+	return w
+}
+
+func TestOpenPushClose(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t}
+	w.hint(shaA, true)
+	w.expect(preview.StatusPending, true, preview.JobReconcile)
+	if w.last.Names[0] != "pr-web-7" {
+		t.Errorf("names %v", w.last.Names)
+	}
+	w.observe(shaA, true)
+	w.expect(preview.StatusPending, true)
+	w.work(preview.EventStarted, shaA)
+	w.expect(preview.StatusDeploying, true, preview.JobComment)
+	w.work(preview.EventSucceeded, shaA)
+	w.expect(preview.StatusRunning, false, preview.JobComment)
+
+	w.hint(shaB, true)
+	w.expect(preview.StatusRunning, false, preview.JobReconcile)
+	w.observe(shaB, true)
+	w.expect(preview.StatusRunning, true, preview.JobReconcile)
+	w.work(preview.EventStarted, shaB)
+	if w.p.LiveSHA != shaA || w.p.URL == "" {
+		t.Errorf("while %s deploys, %q answers at %q; want the old commit to stay live", shaB, w.p.LiveSHA, w.p.URL)
+	}
+	w.work(preview.EventSucceeded, shaB)
+
+	w.hint(shaB, false)
+	w.observe(shaB, false)
+	w.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+	w.work(preview.EventDeleted, "")
+	w.expect(preview.StatusDeleted, false, preview.JobComment)
+	if w.p.LiveSHA != "" || w.p.URL != "" || w.p.NamespaceUID != "" || w.p.ClosedAt.IsZero() {
+		t.Errorf("after the end: %+v", w.p)
+	}
+}
+
+// TestTwiceChangesNothing: every event applied a second time on the state it led to leaves that state alone.
+func TestTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	before := *w.p
+	w.observe(shaA, true)
+	w.hint(shaA, true)
+	if d := cmp.Diff(before, *w.p); d != "" || len(w.deps) != 1 {
+		t.Errorf("%d deployments, preview (-before +after):\n%s", len(w.deps), d)
+	}
+}
+
+func TestDuplicateDelivery(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	s := w.state()
+	s.Duplicate = true
+	d, err := policy.Decide(s, preview.Event{Kind: preview.EventHint, Key: key, PullRequest: pull(shaB, true)}, rules)
+	if err != nil || d.Outcome != preview.DeliveryDuplicate || d.Preview != nil || len(d.Jobs) != 0 {
+		t.Errorf("%+v, %v; want a duplicate that changes nothing", d, err)
+	}
+}
+
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	foreign := pull(shaA, true)
+	foreign.Repository = "evil/web"
+	for name, c := range map[string]struct {
+		e    preview.Event
+		want string
+	}{
+		"not configured":     {preview.Event{PullRequest: foreign}, "evil/web is not configured: add it under `repositories`"},
+		"closed, no preview": {preview.Event{PullRequest: pull(shaA, false), Closed: true}, "#7 was closed and has no preview"},
+		"unused event":       {preview.Event{Unused: `event "star" is not used`}, `event "star" is not used`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.e.Kind, c.e.Key = preview.EventHint, key
+			d, err := policy.Decide(preview.State{Now: now}, c.e, rules)
+			if err != nil || d.Outcome != preview.DeliveryIgnored || !strings.Contains(d.Reason, c.want) || d.Preview != nil || len(d.Jobs) > 0 {
+				t.Errorf("%+v, %v", d, err)
+			}
+		})
+	}
+}
+
+// TestTruthBeatsHint: only what GitHub reports when asked is deployed, whatever order the deliveries come in.
+func TestTruthBeatsHint(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t}
+	w.hint(shaA, true) // an old delivery that comes late
+	w.observe(shaB, true)
+	if w.p.HeadSHA != shaB || !w.p.Due() {
+		t.Errorf("head %s, due %t", w.p.HeadSHA, w.p.Due())
+	}
+	closed := &world{t: t}
+	closed.hint(shaA, true) // "synchronize" after "closed"
+	closed.observe(shaA, false)
+	closed.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+}
+
+// TestOvertaken: the result of a deployment that something newer overtook is refused, so it can neither call an old commit
+// live nor bring a closed preview back.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	for name, newer := range map[string]preview.PullRequest{"push": pull(shaB, true), "close": pull(shaA, false)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{t: t}
+			w.hint(shaA, true)
+			w.observe(shaA, true)
+			w.work(preview.EventStarted, shaA)
+			generation := w.p.Generation
+			w.apply(preview.Event{Kind: preview.EventObserved, PullRequest: newer})
+			for _, kind := range []preview.EventKind{preview.EventSucceeded, preview.EventFailed, preview.EventNamespace, preview.EventStarted} {
+				if err := w.try(preview.Event{Kind: kind, Generation: generation, SHA: shaA}); !errors.Is(err, preview.ErrStale) {
+					t.Errorf("%s of the overtaken generation: %v, want ErrStale", kind, err)
+				}
+			}
+			w.apply(preview.Event{Kind: preview.EventSuperseded, Generation: generation})
+			if w.deps[0].Status != preview.DeploymentSuperseded || !w.p.Due() {
+				t.Errorf("deployment %s, due %t", w.deps[0].Status, w.p.Due())
+			}
+		})
+	}
+}
+
+func TestForcePushBackAndReopenDeployAgain(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaB, true)
+	w.work(preview.EventStarted, shaB)
+	w.work(preview.EventSucceeded, shaB)
+	w.observe(shaA, true) // force-push back to a known commit
+	w.expect(preview.StatusRunning, true, preview.JobReconcile)
+	w.work(preview.EventStarted, shaA)
+	w.work(preview.EventSucceeded, shaA)
+
+	w.observe(shaA, false)
+	w.work(preview.EventDeleted, "")
+	w.observe(shaA, true) // reopen
+	w.expect(preview.StatusPending, true, preview.JobComment, preview.JobReconcile)
+	w.work(preview.EventStarted, shaA)
+	w.work(preview.EventSucceeded, shaA)
+	w.expect(preview.StatusRunning, false, preview.JobComment)
+	if len(w.deps) != 4 {
+		t.Errorf("%d deployments, want 4", len(w.deps))
+	}
+}
+
+// TestReopenWhileDeleting: the end of the old removal must not be taken for the end of the new preview.
+func TestReopenWhileDeleting(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaA, false)
+	generation := w.p.Generation
+	w.observe(shaA, true)
+	if err := w.try(preview.Event{Kind: preview.EventDeleted, Generation: generation}); !errors.Is(err, preview.ErrStale) {
+		t.Errorf("end of the overtaken removal: %v, want ErrStale", err)
+	}
+	w.expect(preview.StatusPending, true, preview.JobComment, preview.JobReconcile)
+}
+
+// TestTakenUpAgain: after a crash the same deployment goes on; one for another commit is ended first.
+func TestTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t}
+	w.hint(shaA, true)
+	w.observe(shaA, true)
+	w.work(preview.EventStarted, shaA)
+	w.work(preview.EventStarted, shaA)
+	if len(w.deps) != 1 {
+		t.Fatalf("%d deployments, want the one to go on", len(w.deps))
+	}
+	w.observe(shaB, true)
+	w.work(preview.EventStarted, shaB)
+	if len(w.deps) != 2 || w.deps[0].Status != preview.DeploymentSuperseded || w.deps[0].FinishedAt.IsZero() {
+		t.Errorf("deployments %+v", w.deps)
+	}
+}
+
+func TestFailureKeepsWhatIsLive(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaB, true)
+	w.work(preview.EventStarted, shaB)
+	w.work(preview.EventFailed, shaB)
+	w.expect(preview.StatusFailed, false, preview.JobComment)
+	if w.p.LiveSHA != shaA || w.p.URL == "" || w.p.Diagnosis == nil || w.deps[1].Diagnosis == nil {
+		t.Errorf("%+v", w.p)
+	}
+	w.apply(preview.Event{Kind: preview.EventRedeploy})
+	w.expect(preview.StatusFailed, true, preview.JobReconcile)
+}
+
+func TestVanished(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventVanished})
+	w.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+	if w.p.Repository != "acme/web" || w.p.HeadSHA != shaA {
+		t.Errorf("what is known of the pull request was lost: %+v", w.p.PullRequest)
+	}
+}
+
+func TestUnknownPreview(t *testing.T) {
+	t.Parallel()
+	_, err := policy.Decide(preview.State{Now: now}, preview.Event{Kind: preview.EventObserved, Key: key}, rules)
+	if !errors.Is(err, preview.ErrNotFound) {
+		t.Errorf("%v, want ErrNotFound", err)
+	}
+}
+
+func TestComment(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventCommenting})
+	if !w.p.CommentAttempted {
+		t.Error("an attempt at the comment was not noted")
+	}
+	w.apply(preview.Event{Kind: preview.EventCommented, CommentID: 5, CommentHash: "h"})
+	w.expect(preview.StatusRunning, false)
+	if w.p.CommentID != 5 || w.p.CommentHash != "h" {
+		t.Errorf("%+v", w.p)
+	}
+	changed := w.p.ChangedAt
+	w.apply(preview.Event{Kind: preview.EventCommented, CommentID: 5, CommentHash: "h"})
+	if w.last.Preview != nil || w.p.ChangedAt != changed {
+		t.Error("the same comment twice changed something")
+	}
+}

@@ -1,0 +1,181 @@
+package report_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/text"
+	"pgregory.net/rapid"
+
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var at = time.Date(2026, 3, 1, 14, 7, 0, 0, time.UTC)
+
+func base(status preview.Status) preview.Preview {
+	return preview.Preview{
+		PullRequest: preview.PullRequest{
+			Key: preview.Key{RepositoryID: 1, Number: 7}, Repository: "acme/web", Branch: "gift", Title: "Add gift cards",
+			HeadSHA: "a1b2c3d" + strings.Repeat("0", 33), Open: true,
+		},
+		Namespace: "pr-web-7", Host: "pr-web-7.preview.example.com", Status: status, ChangedAt: at,
+	}
+}
+
+func live(p preview.Preview, sha string) preview.Preview {
+	p.URL, p.LiveSHA, p.LiveSince = "https://"+p.Host, sha+strings.Repeat("0", 33), at.Add(-time.Minute)
+	return p
+}
+
+func run(sha string, status preview.DeploymentStatus, d *preview.Diagnosis) preview.Deployment {
+	return preview.Deployment{SHA: sha + strings.Repeat("0", 33), Status: status, Diagnosis: d, StartedAt: at.Add(-84 * time.Second), FinishedAt: at}
+}
+
+func TestComment(t *testing.T) {
+	t.Parallel()
+	failure := &preview.Diagnosis{
+		Code: preview.CodeRender, Cause: "templates/web.yaml:7: nil pointer evaluating interface {}.port", Blame: preview.BlameConfig,
+		Fix: "Give `web.port` a default in values.yaml.", Evidence: []string{"line one", "``` not the end", "<!-- catalyst-preview-deployment --> @acme/team"},
+	}
+	running := preview.Deployment{SHA: base("").HeadSHA, Status: preview.DeploymentRunning, StartedAt: at}
+	failed := base(preview.StatusFailed)
+	failed.Diagnosis = failure
+	failedLive := live(failed, "9f8e7d6")
+	stuck := base(preview.StatusDeleting)
+	stuck.Diagnosis = &preview.Diagnosis{Code: preview.CodeStuckDelete, Cause: "ConfigMap keep has the finalizer example.com/keep", Blame: preview.BlameCluster, Fix: "Remove the finalizer."}
+	merged := base(preview.StatusDeleted)
+	merged.Open, merged.Merged = false, true
+	noURL := base(preview.StatusRunning)
+	noURL.LiveSHA, noURL.LiveSince = noURL.HeadSHA, at
+	for name, c := range map[string]struct {
+		p preview.Preview
+		d []preview.Deployment
+	}{
+		"pending":         {base(preview.StatusPending), nil},
+		"deploying":       {base(preview.StatusDeploying), []preview.Deployment{running}},
+		"deploying_again": {live(base(preview.StatusDeploying), "9f8e7d6"), []preview.Deployment{running, run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+		"success":         {live(base(preview.StatusRunning), "a1b2c3d"), []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},
+		"success_no_url":  {noURL, []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},
+		"failed":          {failed, []preview.Deployment{run("a1b2c3d", preview.DeploymentFailed, failure)}},
+		"failed_live":     {failedLive, []preview.Deployment{run("a1b2c3d", preview.DeploymentFailed, failure), run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+		"deleting":        {base(preview.StatusDeleting), nil},
+		"deleting_stuck":  {stuck, nil},
+		"deleted":         {merged, []preview.Deployment{run("a1b2c3d", preview.DeploymentSuperseded, nil), run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := report.Comment(c.p, c.d)
+			file := filepath.Join("testdata", name+".md")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("(-want +got), rewrite with -update:\n%s", d)
+			}
+		})
+	}
+}
+
+// outline is the tree of a comment as GitHub's dialect reads it, without what stands inside code.
+func outline(body string) string {
+	src := []byte(body)
+	tree := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(src))
+	var b strings.Builder
+	_ = ast.Walk(tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			b.WriteByte(')')
+			return ast.WalkContinue, nil
+		}
+		b.WriteString("(" + n.Kind().String())
+		switch n := n.(type) {
+		case *ast.FencedCodeBlock, *ast.CodeSpan:
+			b.WriteByte(')')
+			return ast.WalkSkipChildren, nil
+		case *ast.Text:
+			b.WriteString(":" + string(n.Segment.Value(src)))
+		case *ast.HTMLBlock:
+			for i := range n.Lines().Len() {
+				line := n.Lines().At(i)
+				b.Write(line.Value(src))
+			}
+		}
+		return ast.WalkContinue, nil
+	})
+	return b.String()
+}
+
+// TestForeignText: whatever a log, a message or a branch says, outside of code the comment reads as if it had said "x".
+func TestForeignText(t *testing.T) {
+	t.Parallel()
+	hostile := rapid.OneOf(
+		rapid.String(),
+		rapid.StringOf(rapid.SampledFrom([]rune("`~<>!-@#*_[](){}|\\\n\r\t \x1b]8;;\u202e\u2066\u200b&:/abc"))),
+		rapid.Map(rapid.SliceOf(rapid.SampledFrom([]string{
+			"```", "````", "\n```\n", "~~~", "<!-- ", " -->", report.Marker, "@acme/team", "#123", "</details>", "<img src=x>", "\x1b[31m", "\x1b]8;;http://x\x07", "\r", "| |", "\n\n# ",
+		})), func(s []string) string { return strings.Join(s, "") }),
+	)
+	comment := func(foreign string) string {
+		d := &preview.Diagnosis{Code: "X" + foreign, Cause: "x" + foreign, Fix: "x" + foreign, Evidence: []string{"x" + foreign, foreign + "x"}, Blame: preview.BlameChange}
+		p := live(base(preview.StatusFailed), "9f8e7d6")
+		p.Diagnosis, p.Namespace = d, "x"+foreign
+		dep := []preview.Deployment{run("a1b2c3d", preview.DeploymentFailed, d), run("9f8e7d6", preview.DeploymentSucceeded, nil)}
+		return report.Comment(p, dep)
+	}
+	want := outline(comment("x"))
+	rapid.Check(t, func(rt *rapid.T) {
+		foreign := hostile.Draw(rt, "foreign")
+		body := comment(foreign)
+		if got := outline(body); got != want {
+			rt.Fatalf("the comment reads otherwise (-want +got):\n%s\n%s", cmp.Diff(want, got), body)
+		}
+		if strings.ContainsAny(body, "\x1b\r\u202e\u2066\u200b") {
+			rt.Fatalf("a hidden character came through: %q", body)
+		}
+	})
+}
+
+// TestOutlineBites shows that the property above can fail: the seed's fence of three backticks lets text out.
+func TestOutlineBites(t *testing.T) {
+	t.Parallel()
+	sketch := func(logs string) string { return "### Error Logs\n```\n" + logs + "\n```\n" }
+	if outline(sketch("x")) == outline(sketch("```\n@acme/team")) {
+		t.Error("the outline does not see text that left its fence")
+	}
+}
+
+func TestCommentIsCut(t *testing.T) {
+	t.Parallel()
+	for _, char := range []string{"x", "é", "世", "😀", "`"} {
+		p := base(preview.StatusFailed)
+		p.Diagnosis = &preview.Diagnosis{Code: "X", Cause: strings.Repeat(char, 70_000)}
+		for range 12 {
+			p.Diagnosis.Evidence = append(p.Diagnosis.Evidence, strings.Repeat(char+"\n", 9_000))
+		}
+		p.Diagnosis.Fix = strings.Repeat(char+"\n", 30_000)
+		body := report.Comment(p, nil)
+		if len(body) > 60_000 || !utf8.ValidString(body) || !strings.HasSuffix(body, "\n"+report.Marker) {
+			t.Errorf("%q: %d bytes, valid %t, ends in %q", char, len(body), utf8.ValidString(body), body[len(body)-40:])
+		}
+		if got := outline(body); !strings.HasSuffix(got, "(HTMLBlock"+report.Marker+"))") {
+			t.Errorf("%q: the marker is not on its own after the cut: %.300s", char, got)
+		}
+	}
+}

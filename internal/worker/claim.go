@@ -1,0 +1,104 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// claim is a job while its lease is held. Its context ends, with the cause, when the lease is lost.
+type claim struct {
+	preview.Job
+	ctx    context.Context //nolint:containedctx // the claim's life is what the context stands for
+	asked  chan struct{}   // receives when the job was asked for again since it was last covered
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+
+	mu      sync.Mutex
+	newest  int64 // generation at the last renewal
+	covered int64 // generation that the work so far answers
+}
+
+// hold keeps the lease until release: renewed every third of its time, and at once when the queue was poked.
+func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
+	c := &claim{Job: job, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	poke := make(chan struct{}, 1)
+	w.mu.Lock()
+	w.running[job.Fence()] = poke
+	w.mu.Unlock()
+	go func() {
+		defer close(c.done)
+		defer func() {
+			w.mu.Lock()
+			delete(w.running, job.Fence())
+			w.mu.Unlock()
+		}()
+		ticker := time.NewTicker(w.Lease / 3)
+		defer ticker.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-c.ctx.Done():
+				return
+			case <-poke:
+			case <-ticker.C:
+			}
+			generation, err := w.Queue.Renew(c.ctx, job.Fence(), w.Lease)
+			switch {
+			case err == nil:
+				last = time.Now()
+				c.see(generation)
+			case errors.Is(err, preview.ErrStale), time.Since(last) > w.Lease:
+				c.cancel(errors.Join(preview.ErrStale, err))
+				return
+			default:
+				w.Log.Warn("renew lease", "job", job.Kind, "preview_id", job.PreviewID, "error", err)
+			}
+		}
+	}()
+	return c
+}
+
+func (c *claim) see(generation int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation <= c.newest {
+		return
+	}
+	c.newest = generation
+	select {
+	case c.asked <- struct{}{}:
+	default:
+	}
+}
+
+// cover notes that what is done from here on answers everything asked for so far. Call it before reading the truth.
+func (c *claim) cover() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.covered = c.newest
+	select {
+	case <-c.asked:
+	default:
+	}
+}
+
+// release ends the upkeep of the lease and returns what the work covers.
+func (c *claim) release() int64 {
+	c.cancel(context.Canceled)
+	<-c.done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.covered
+}
+
+// uncover takes the last cover back: the truth could not be read, so the job must run once more.
+func (c *claim) uncover() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.covered = c.Generation
+}

@@ -1,0 +1,57 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/report"
+)
+
+// shown is how many deployments the comment lists.
+const shown = 5
+
+// comment brings the one comment on the pull request up to date with what is stored. Asked for by every change a person
+// would care about. It reads the state when it runs, so of many changes only the last is written. It never gives up: when
+// GitHub is away the comment catches up later.
+func (w *Worker) comment(ctx context.Context, c *claim) error {
+	c.cover()
+	p, err := w.Reader.Preview(ctx, c.PreviewID)
+	if err != nil {
+		return err
+	}
+	deployments, err := w.Reader.Deployments(ctx, p.ID, shown)
+	if err != nil {
+		return err
+	}
+	if len(deployments) == 0 && p.CommentID == 0 && !p.CommentAttempted {
+		return nil // closed before anything happened: nobody needs to be told
+	}
+	body := report.Comment(p, deployments)
+	sum := sha256.Sum256([]byte(body))
+	hash := hex.EncodeToString(sum[:])
+	if hash == p.CommentHash {
+		return nil
+	}
+	mayExist := p.CommentAttempted || p.Comments != 0
+	if p.CommentID == 0 && !p.CommentAttempted {
+		if p, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommenting}); err != nil {
+			return err
+		}
+	}
+	id, err := w.GitHub.Comment(ctx, repo(p), p.Number, ghapp.CommentRequest{ID: p.CommentID, MayExist: mayExist, Body: body})
+	switch {
+	case errors.Is(err, preview.ErrForbidden), errors.Is(err, preview.ErrGone), errors.Is(err, preview.ErrNotFound):
+		w.Log.Error("GitHub refuses the comment", "preview", p.Ref(), "error", err)
+		_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommentGone, CommentHash: hash})
+		return err
+	case err != nil:
+		return fmt.Errorf("comment on %s: %w", p.Ref(), err)
+	}
+	_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash})
+	return err
+}

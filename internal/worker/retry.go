@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// maxRetries is how often an operation that failed for a passing reason is tried again (S10).
+const maxRetries = 3
+
+// slowest is the longest pause between attempts of work that is never given up: a comment, a removal.
+const slowest = 5 * time.Minute
+
+// backoff is the pause after the attempt-th failure: 2, 4, 8 … seconds (S10).
+func backoff(attempt int) time.Duration {
+	return min(time.Duration(1<<min(attempt, 10))*time.Second, slowest)
+}
+
+// errAgain asks for another run after a pause, without counting an attempt.
+type errAgain struct {
+	after time.Duration
+	why   error
+}
+
+func (e *errAgain) Error() string { return fmt.Sprintf("again in %s: %v", e.after, e.why) }
+func (e *errAgain) Unwrap() error { return e.why }
+
+// end tells the queue how the job went and returns a word for the metrics and the error to log, if it deserves one.
+// parent is the worker's own context: when it is over the job was interrupted, which is nobody's failure.
+func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64, err error) (string, error) {
+	var again *errAgain
+	var limited *ghapp.RateLimited
+	switch {
+	case err == nil:
+		return "done", w.Queue.Finish(ctx, job.Fence(), covered)
+	case errors.Is(err, preview.ErrStale):
+		return "stale", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "")
+	case parent.Err() != nil:
+		return "interrupted", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "interrupted by a stop")
+	case errors.As(err, &limited):
+		delay := max(time.Until(limited.Until), time.Second)
+		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, err.Error()))
+	case errors.As(err, &again):
+		return "again", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, again.after, err.Error()))
+	default:
+		return "retry", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt, backoff(job.Attempt), err.Error()))
+	}
+}

@@ -1,0 +1,219 @@
+// Package worker runs the jobs: it claims one under a lease, acts from stored state, and reports what happened as events.
+//
+// Each job may run twice, be killed at any line or come late. Effects happen only here; state is written only through
+// lifecycle. One file a job kind.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"catalyst.dev/catalyst/internal/chart"
+	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// Queue is where jobs come from.
+type Queue interface {
+	Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error)
+	Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error)
+	Finish(ctx context.Context, f preview.Fence, generation int64) error
+	Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error
+	NextDue(ctx context.Context) (time.Duration, error)
+	Wake() <-chan struct{}
+}
+
+// Reader reads what is stored.
+type Reader interface {
+	Preview(ctx context.Context, id string) (preview.Preview, error)
+	Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error)
+}
+
+// Lifecycle takes events.
+type Lifecycle interface {
+	Handle(ctx context.Context, e preview.Event) (preview.Preview, preview.Decision, error)
+}
+
+// GitHub is read before acting and carries the comment.
+type GitHub interface {
+	PullRequest(ctx context.Context, r ghapp.Repo, number int) (preview.PullRequest, error)
+	Tarball(ctx context.Context, r ghapp.Repo, sha string) (io.ReadCloser, error)
+	Comment(ctx context.Context, r ghapp.Repo, number int, c ghapp.CommentRequest) (id int64, err error)
+}
+
+// Deployer brings a chart into a namespace.
+type Deployer interface {
+	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
+	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
+	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
+	URL(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, host string) (string, error)
+}
+
+// Remover removes a namespace with all that is in it.
+type Remover interface {
+	DeleteNamespace(ctx context.Context, id cluster.Identity) error
+	WaitGone(ctx context.Context, id cluster.Identity, limit time.Duration) error
+}
+
+// Settings says how a repository is deployed; the server's configuration answers.
+type Settings interface {
+	// Plan returns what to deploy for the preview at its head commit. The error is a *preview.Failure when the
+	// configuration is at fault.
+	Plan(p preview.Preview) (Plan, error)
+}
+
+// Plan is how one preview is deployed at one commit.
+type Plan struct {
+	Host   string              // under which it shall answer
+	Chart  chart.Spec          // what to take from the repository
+	Values chart.ValuesInput   // all layers but those of the chart and the repository's file
+	URL    func(string) string // turns the URL read back from the cluster into the one people open
+}
+
+// Options are a worker's dependencies and limits.
+type Options struct {
+	Queue       Queue
+	Reader      Reader
+	Lifecycle   Lifecycle
+	GitHub      GitHub
+	Deployer    Deployer
+	Remover     Remover
+	Settings    Settings
+	Holder      string        // names this process in leases
+	Deployments int           // at once
+	Lease       time.Duration // how long a dead worker's job stays taken
+	Poll        time.Duration // how long a wake-up of another process may go unnoticed
+	ReadyLimit  time.Duration // from the start of a deployment until its workloads are ready (S4)
+	GoneLimit   time.Duration // for one attempt at removing a namespace (S6)
+	Log         *slog.Logger
+	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics
+}
+
+// comments is how many comments are written at once. GitHub wants writes one after another; a few wait on the network.
+const comments = 4
+
+// Worker runs jobs until its context ends.
+type Worker struct {
+	Options
+
+	mu      sync.Mutex
+	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
+}
+
+// New returns a worker; Run starts it.
+func New(o Options) *Worker {
+	if o.Observe == nil {
+		o.Observe = func(preview.JobKind, string, time.Duration) {}
+	}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}}
+}
+
+// Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
+// is due again at once, for whoever claims it next.
+func (w *Worker) Run(ctx context.Context) error {
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobComment}
+	slots := map[preview.JobKind]chan struct{}{
+		preview.JobReconcile: make(chan struct{}, w.Deployments),
+		preview.JobComment:   make(chan struct{}, comments),
+	}
+	freed := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		for _, kind := range kinds {
+			w.claim(ctx, kind, slots[kind], freed, &wg)
+		}
+		timer := time.NewTimer(w.idle(ctx))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-w.Queue.Wake():
+			w.pokeRunning()
+		case <-freed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// claim starts jobs of the kind while there are free slots and due jobs.
+func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) {
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+		default:
+			return
+		}
+		job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
+		if err != nil {
+			<-slots
+			if !errors.Is(err, preview.ErrNotFound) && ctx.Err() == nil {
+				w.Log.Error("claim", "kind", kind, "error", err)
+			}
+			return
+		}
+		wg.Go(func() {
+			w.run(ctx, job)
+			<-slots
+			select {
+			case freed <- struct{}{}:
+			default:
+			}
+		})
+	}
+}
+
+// idle is how long nothing can become due, at most the poll interval.
+func (w *Worker) idle(ctx context.Context) time.Duration {
+	wait, err := w.Queue.NextDue(ctx)
+	if err != nil || wait > w.Poll {
+		return w.Poll
+	}
+	return max(wait, 20*time.Millisecond) // a due job that all slots are too busy for must not spin
+}
+
+func (w *Worker) pokeRunning() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.running {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run runs one claimed job to its end and says so to the queue.
+func (w *Worker) run(ctx context.Context, job preview.Job) {
+	start := time.Now()
+	log := w.Log.With("job", job.Kind, "preview_id", job.PreviewID, "attempt", job.Attempt)
+	claim := w.hold(ctx, job)
+	var err error
+	switch job.Kind {
+	case preview.JobReconcile:
+		err = w.reconcile(claim.ctx, claim)
+	case preview.JobComment:
+		err = w.comment(claim.ctx, claim)
+	default:
+		err = fmt.Errorf("job kind %q: %w", job.Kind, preview.ErrInvalid)
+	}
+	covered := claim.release()
+
+	// The claim ends even when the process is asked to stop, so that another one can take over at once.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	outcome, err := w.end(end, ctx, job, covered, err)
+	w.Observe(job.Kind, outcome, time.Since(start))
+	if err != nil {
+		log.Warn("job", "outcome", outcome, "error", err)
+		return
+	}
+	log.Debug("job", "outcome", outcome, "took", time.Since(start))
+}
