@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// Options says which cluster to act on, and as whom.
+type Options struct {
+	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
+	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
+	Log        *slog.Logger // nil means slog.Default()
+
+	wrap func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
+}
+
+// Cluster acts on one Kubernetes cluster on behalf of one Catalyst instance. It is safe for concurrent use.
+type Cluster struct {
+	instance string
+	log      *slog.Logger
+	config   *rest.Config      // host and no credentials: those are in transport
+	base     http.RoundTripper // authenticated, shared by everything
+	client   *kubernetes.Clientset
+	dynamic  *dynamic.DynamicClient
+	mapper   meta.RESTMapper
+
+	mu             sync.Mutex // guards what follows
+	capabilities   *common.Capabilities
+	capabilitiesAt time.Time
+}
+
+// New prepares to act on the cluster. It makes no request, so the API server need not answer yet (see Ping).
+func New(_ context.Context, o Options) (*Cluster, error) {
+	if msgs := validation.IsValidLabelValue(o.InstanceID); o.InstanceID == "" || len(msgs) > 0 {
+		return nil, fmt.Errorf("instance id %q is not a label value (letters, digits, -, _ and ., at most 63): %w", o.InstanceID, preview.ErrInvalid)
+	}
+	config, err := restConfig(o.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	// API priority and fairness on the server decides who waits; a client-side limit would only hide it.
+	config.QPS = -1
+	config.UserAgent = "catalyst"
+	base, err := rest.TransportFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
+	}
+	if o.wrap != nil {
+		base = o.wrap(base)
+	}
+	host, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("address of the API server %q: %w", config.Host, err)
+	}
+	c := &Cluster{
+		instance: o.InstanceID,
+		log:      o.Log,
+		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
+		base:     base,
+	}
+	if c.log == nil {
+		c.log = slog.Default()
+	}
+	client := &http.Client{Transport: base}
+	if c.client, err = kubernetes.NewForConfigAndClient(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	if c.dynamic, err = dynamic.NewForConfigAndClient(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	if c.mapper, err = apiutil.NewDynamicRESTMapper(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	return c, nil
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("find the cluster this process runs in (name a kubeconfig file when it runs outside): %w", err)
+		}
+		return config, nil
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+	}
+	return config, nil
+}
+
+// Ping returns nil when the API server answers.
+func (c *Cluster) Ping(ctx context.Context) error {
+	if err := c.client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Error(); err != nil {
+		return fmt.Errorf("ask %s for its version: %w", c.config.Host, err)
+	}
+	return nil
+}

@@ -1,0 +1,319 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"helm.sh/helm/v4/pkg/action"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/kube"
+	ri "helm.sh/helm/v4/pkg/release"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// LabelVersion is the label of a release record that names the version (commit) it was made for.
+const LabelVersion = "catalyst.dev/version"
+
+// keptRevisions is how many revisions of a release stay recorded.
+const keptRevisions = 3
+
+// DeployRequest says what to put where.
+type DeployRequest struct {
+	Identity Identity
+	Files    []File         // the chart directory
+	Values   map[string]any // over the chart's own values.yaml
+	Version  string         // head SHA, kept with the release
+	Timeout  time.Duration  // for each hook; 0 means 5 minutes
+}
+
+// ObjectRef names one object of a release.
+type ObjectRef struct {
+	Group     string `json:"group,omitempty"`
+	Version   string `json:"version"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// String gives the object for people: `Deployment "web"`.
+func (r ObjectRef) String() string { return fmt.Sprintf("%s %q", r.Kind, r.Name) }
+
+// Deployed is what a deployment has applied. Applied is not ready: see WaitReady.
+type Deployed struct {
+	Objects  []ObjectRef // in the order they were applied, hooks left out
+	Revision int
+}
+
+// Deploy puts the chart into the namespace of the preview, as a new release or a new revision of the one there. A release that a dead
+// process has left half-done is recovered first. At most one Deploy of a namespace may run at a time (the caller's lease sees
+// to that).
+//
+// It returns when everything is applied and the hooks are through. When ctx ends, no further write leaves and Deploy returns as soon as
+// the ones under way are answered, with the release marked failed: nothing is written after its return.
+//
+// A *preview.Failure is CHART_INVALID, VALUES, RENDER, APPLY, HOOK_FAILED or, from the pods of a hook, one of this package's
+// codes.
+func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
+	ch, err := loadChart(r.Files, r.Values)
+	if err != nil {
+		return Deployed{}, err
+	}
+	op := c.newOperation(ctx, r)
+	defer op.gate.close()
+	done, err := op.run(ch)
+	if err == nil {
+		return done, nil
+	}
+	if ctx.Err() != nil {
+		return Deployed{}, fmt.Errorf("deploy to %s, stopped: %w", r.Identity.Namespace, ctx.Err())
+	}
+	var failure *preview.Failure
+	if errors.As(err, &failure) {
+		return Deployed{}, failure
+	}
+	return Deployed{}, fmt.Errorf("deploy to %s: %w", r.Identity.Namespace, err)
+}
+
+// operation is one run of Deploy.
+type operation struct {
+	c       *Cluster
+	ctx     context.Context
+	r       DeployRequest
+	gate    *gate
+	applier *applier
+	records *records
+	objects []ObjectRef
+	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
+	// returning while still writing; the gate stops it in order instead.
+	rendering context.Context
+	settle    func() bool
+}
+
+func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
+	g := &gate{ctx: ctx, next: c.base}
+	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+}
+
+func (op *operation) run(ch *chart.Chart) (Deployed, error) {
+	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
+		return Deployed{}, err
+	} else if ns.DeletionTimestamp != nil {
+		return Deployed{}, fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
+	}
+	helm, err := op.configure()
+	if err != nil {
+		return Deployed{}, err
+	}
+	first, err := op.recover(helm)
+	if err != nil {
+		return Deployed{}, err
+	}
+	var result ri.Releaser
+	if first {
+		result, err = op.install(helm).RunWithContext(op.rendering, ch, op.r.Values)
+	} else {
+		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, ch, op.r.Values)
+	}
+	if err != nil {
+		return Deployed{}, op.explain(err)
+	}
+	return Deployed{Objects: op.objects, Revision: result.(*release.Release).Version}, nil
+}
+
+// configure gives Helm everything of its own for this operation, except what is costly to find out: that is the Cluster's.
+func (op *operation) configure() (*action.Configuration, error) {
+	namespace := op.r.Identity.Namespace
+	config := rest.CopyConfig(op.c.config)
+	config.Transport = op.gate
+	mapper := &kinds{RESTMapper: op.c.mapper}
+	f := factory{config: config, mapper: mapper}
+	clients, err := f.KubernetesClientSet()
+	if err != nil {
+		return nil, err
+	}
+	capabilities, err := op.c.currentCapabilities()
+	if err != nil {
+		return nil, err
+	}
+	log := quiet{op.c.log.With("namespace", namespace).Handler()}
+	op.records, err = readRecords(namespace, clients.CoreV1().Secrets(namespace))
+	if err != nil {
+		return nil, err
+	}
+	op.records.before = op.beforeApply
+	op.records.SetLogger(log)
+	op.applier = &applier{
+		Client:    &kube.Client{Factory: f, Namespace: namespace},
+		namespace: namespace,
+		kinds:     mapper,
+		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+	}
+	op.applier.SetLogger(log)
+	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
+	// No RESTClientGetter: with one, templates could read the cluster by `lookup`, with Catalyst's rights.
+	helm.KubeClient = op.applier
+	helm.Capabilities = capabilities.Copy()
+	helm.Releases = storage.Init(op.records)
+	helm.Releases.MaxHistory = keptRevisions
+	return helm, nil
+}
+
+// recover makes a release that a dead process has left usable again, and reports whether no revision of it has ever come through, so that
+// the chart is to be installed rather than upgraded (its install hooks have never succeeded).
+func (op *operation) recover(helm *action.Configuration) (first bool, err error) {
+	revisions := op.records.all()
+	if len(revisions) == 0 {
+		return true, nil
+	}
+	switch last := revisions[0]; last.Info.Status {
+	case rcommon.StatusPendingInstall, rcommon.StatusPendingUpgrade, rcommon.StatusPendingRollback, rcommon.StatusUnknown:
+		op.c.log.WarnContext(op.ctx, "release left half-done: marked failed", "namespace", last.Namespace, "revision", last.Version, "status", last.Info.Status)
+		last.SetStatus(rcommon.StatusFailed, "Interrupted in state "+last.Info.Status.String())
+		if err := helm.Releases.Update(last); err != nil {
+			return false, fmt.Errorf("mark revision %d failed: %w", last.Version, err)
+		}
+	case rcommon.StatusUninstalling, rcommon.StatusUninstalled:
+		op.c.log.WarnContext(op.ctx, "release left uninstalling: finished", "namespace", last.Namespace, "revision", last.Version)
+		u := action.NewUninstall(helm)
+		u.WaitStrategy, u.Timeout = kube.HookOnlyStrategy, op.hookTimeout()
+		if _, err := u.Run(preview.Release); err != nil {
+			return false, fmt.Errorf("finish uninstalling revision %d: %w", last.Version, err)
+		}
+		return true, nil
+	}
+	return !slices.ContainsFunc(revisions, func(r *release.Release) bool { return r.Info.Status != rcommon.StatusFailed }), nil
+}
+
+func (op *operation) hookTimeout() time.Duration {
+	if op.r.Timeout > 0 {
+		return op.r.Timeout
+	}
+	return 5 * time.Minute
+}
+
+func (op *operation) install(helm *action.Configuration) *action.Install {
+	i := action.NewInstall(helm)
+	i.ReleaseName, i.Namespace = preview.Release, op.r.Identity.Namespace
+	i.Replace = true // a failed first install may be in the way
+	i.ServerSideApply, i.ForceConflicts = true, true
+	i.WaitStrategy, i.Timeout = kube.HookOnlyStrategy, op.hookTimeout()
+	i.SkipCRDs, i.SkipSchemaValidation, i.DisableOpenAPIValidation = true, true, true
+	i.Description, i.Labels = op.r.Version, op.versionLabels()
+	return i
+}
+
+func (op *operation) upgrade(helm *action.Configuration) *action.Upgrade {
+	u := action.NewUpgrade(helm)
+	u.Namespace = op.r.Identity.Namespace
+	u.ServerSideApply, u.ForceConflicts = "true", true
+	u.WaitStrategy, u.Timeout = kube.HookOnlyStrategy, op.hookTimeout()
+	u.SkipCRDs, u.SkipSchemaValidation, u.DisableOpenAPIValidation = true, true, true
+	u.ResetValues, u.MaxHistory = true, keptRevisions
+	u.Description, u.Labels = op.r.Version, op.versionLabels()
+	return u
+}
+
+func (op *operation) versionLabels() map[string]string {
+	if op.r.Version == "" {
+		return nil
+	}
+	return map[string]string{LabelVersion: op.r.Version}
+}
+
+// beforeApply is the last stop before the first write of a revision: everything is rendered, nothing is applied.
+func (op *operation) beforeApply(rel *release.Release) error {
+	if !op.settle() {
+		return op.ctx.Err()
+	}
+	for _, h := range rel.Hooks {
+		runs := func(e release.HookEvent) bool {
+			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)
+		}
+		if slices.ContainsFunc(h.Events, runs) {
+			if _, err := op.applier.Build(strings.NewReader(h.Manifest), false); err != nil {
+				return err
+			}
+		}
+	}
+	list, err := op.applier.Build(bytes.NewBufferString(rel.Manifest), false)
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		gvk := info.Mapping.GroupVersionKind
+		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
+	}
+	return op.prune(list)
+}
+
+// prune deletes what revisions that never came through have made and the new one does not have. Helm compares only with the last
+// deployed revision and would leave it running for ever.
+func (op *operation) prune(wanted kube.ResourceList) error {
+	for _, old := range unfinished(op.records.all()) {
+		list, err := op.applier.Build(strings.NewReader(old.Manifest), false)
+		if err != nil {
+			// A kind that is gone, say: then so are its objects.
+			op.c.log.WarnContext(op.ctx, "leftovers of a failed revision not looked at", "namespace", old.Namespace, "revision", old.Version, "err", err)
+			continue
+		}
+		for _, info := range list.Difference(wanted) {
+			if err := info.Get(); apierrors.IsNotFound(err) {
+				continue
+			} else if err != nil {
+				return fmt.Errorf("look for leftover %s: %w", info.Name, err)
+			}
+			object, err := metaOf(info.Object)
+			if err != nil || object.GetAnnotations()["meta.helm.sh/release-name"] != preview.Release || object.GetAnnotations()[kube.ResourcePolicyAnno] == kube.KeepPolicy {
+				continue
+			}
+			if _, errs := op.applier.Delete(kube.ResourceList{info}, metav1.DeletePropagationBackground); len(errs) > 0 {
+				return fmt.Errorf("delete leftover %s: %w", info.Name, errors.Join(errs...))
+			}
+		}
+	}
+	return nil
+}
+
+// explain tells the user's mistakes from outages.
+func (op *operation) explain(err error) error {
+	var failure *preview.Failure
+	switch {
+	case errors.As(err, &failure):
+		return err
+	case !op.applier.built:
+		return renderFailure(err)
+	case terminating(err):
+		return fmt.Errorf("%w: %w", err, preview.ErrNotReady)
+	case strings.Contains(err.Error(), "cannot be imported into the current release"):
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeApply,
+			Cause: "The chart makes an object that exists already and is not the chart's: " + oneLine(err.Error()),
+			Fix:   "Give the object another name, or delete the one in the way.",
+			Blame: preview.BlameConfig,
+		})
+	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeChartInvalid,
+			Cause: "The chart is too large: Helm keeps chart and rendered objects in one Secret, and that holds 1 MiB after compression.",
+			Fix:   "Leave files out of the chart directory that it does not need.",
+			Blame: preview.BlameChange,
+		})
+	}
+	if status, ok := refusal(err); ok {
+		return applyFailure(err, status)
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// linger is how long a write that was under way when its operation ended may still wait for its answer.
+const linger = 5 * time.Second
+
+// gate is the transport of one operation. Helm makes its requests without a context; the gate ties them to the operation's:
+// once that is done, reads are cut off and no write goes out any more, except the updates of the release's own record, so
+// that it says "failed". Once the gate is closed nothing passes at all.
+type gate struct {
+	ctx  context.Context
+	next http.RoundTripper
+
+	mu     sync.Mutex
+	closed bool
+	writes sync.WaitGroup // under way; grows only under mu and while not closed
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
+	write := req.Method != http.MethodGet && req.Method != http.MethodHead
+	if err := g.enter(req, write); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	if write {
+		defer g.writes.Done()
+	}
+	ctx, cancel := context.WithCancel(req.Context())
+	stop := context.AfterFunc(g.ctx, func() {
+		if !write {
+			cancel()
+			return
+		}
+		// Cutting a write off leaves it unknown whether it happened.
+		time.AfterFunc(linger, cancel)
+	})
+	resp, err := g.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		stop()
+		cancel()
+		return nil, err
+	}
+	resp.Body = &body{ReadCloser: resp.Body, done: func() { stop(); cancel() }}
+	return resp, nil
+}
+
+func (g *gate) enter(req *http.Request, write bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return fmt.Errorf("%s %s after the end of its operation: %w", req.Method, req.URL.Path, context.Canceled)
+	}
+	record := req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/secrets/sh.helm.release.v1.")
+	if err := g.ctx.Err(); err != nil && !record {
+		return fmt.Errorf("%s %s not sent: %w", req.Method, req.URL.Path, err)
+	}
+	if write {
+		g.writes.Add(1)
+	}
+	return nil
+}
+
+// close lets nothing more through and returns when no write is under way.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.writes.Wait()
+}
+
+// body frees the request's context when it has been read.
+type body struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
