@@ -1,0 +1,74 @@
+// Command app is the application that tests deploy: a tiny web server that can also fail in the ways applications do. It answers
+// / with the commit it was built from ($COMMIT), and /healthz.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var (
+		listen   = flag.String("listen", ":8080", "address to serve on")
+		startup  = flag.Duration("startup", 0, "time before the server listens")
+		crash    = flag.Duration("crash", -1, "crash after this time, with exit code 3")
+		oom      = flag.Bool("oom", false, "take memory until killed")
+		sick     = flag.Bool("sick", false, "never answer /healthz with 200")
+		exit     = flag.Int("exit", -1, "do nothing but print a line and end with this code: for jobs")
+		stubborn = flag.Bool("stubborn", false, "ignore SIGTERM")
+	)
+	flag.Parse()
+	commit := os.Getenv("COMMIT")
+	slog.Info("starting", "commit", commit, "args", os.Args[1:])
+
+	// As process 1 of a container the program must ask for SIGTERM, or never gets it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		for range signals {
+			if !*stubborn {
+				os.Exit(0)
+			}
+		}
+	}()
+
+	if *exit >= 0 {
+		fmt.Fprintf(os.Stderr, "job of commit %q ends with code %d\n", commit, *exit)
+		os.Exit(*exit)
+	}
+	if *crash >= 0 {
+		time.AfterFunc(*crash, func() {
+			fmt.Fprintln(os.Stderr, "panic: cannot reach the database at db:5432")
+			os.Exit(3)
+		})
+	}
+	if *oom {
+		var hoard [][]byte
+		for {
+			page := make([]byte, 4<<20)
+			for i := range page {
+				page[i] = 1
+			}
+			hoard = append(hoard, page)
+		}
+	}
+	time.Sleep(*startup)
+
+	http.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if *sick {
+			http.Error(w, "the database is migrating", http.StatusServiceUnavailable)
+		}
+	})
+	http.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, commit) })
+	slog.Info("listening", "address", *listen)
+	if err := http.ListenAndServe(*listen, nil); err != nil {
+		slog.Error("serve", "address", *listen, "err", err)
+		os.Exit(1)
+	}
+}
