@@ -93,10 +93,10 @@ func bodyProblem(body string) string {
 }
 
 func (p *pull) comment(author *Account, app *App, body string) *comment {
-	s := p.repo.s
-	c := &comment{pull: p, id: s.id(), author: author, app: app, body: body, created: s.now(), updated: s.now()}
+	s, now := p.repo.s, p.repo.s.now()
+	c := &comment{pull: p, id: s.id(), author: author, app: app, body: body, created: now, updated: now}
 	p.comments = append(p.comments, c)
-	p.updated = s.now()
+	p.updated = now
 	c.emit("created", nil, author)
 	return c
 }

@@ -28,6 +28,15 @@ type pull struct {
 	mergeSHA         string
 	created, updated time.Time
 	closedAt         time.Time
+	seen             []string // head commits until now
+	events           []pullEvent
+}
+
+// pullEvent is a line of the conversation that is no comment.
+type pullEvent struct {
+	at    time.Time
+	actor *Account
+	text  string
 }
 
 type label struct {
@@ -347,7 +356,39 @@ func (p *pull) unlabel(name string, actor *Account) bool {
 
 func (p *pull) emit(action string, more object, actor *Account) {
 	p.updated = p.repo.s.now()
+	p.note(action, more, actor)
 	payload := object{"number": p.number, "pull_request": p.repo.s.pullWebhook(p)}
 	maps.Copy(payload, more)
 	p.repo.s.emit(p.repo, "pull_request", action, payload, actor)
+}
+
+// note keeps what the page tells of an event.
+func (p *pull) note(action string, more object, actor *Account) {
+	p.seen = append(p.seen, p.headSHA)
+	line := ""
+	switch action {
+	case "labeled", "unlabeled":
+		verb := map[string]string{"labeled": "added", "unlabeled": "removed"}[action]
+		line = verb + " the " + text(more["label"].(object)["name"]) + " label"
+	case "closed":
+		line = "closed this"
+		if p.merged {
+			line = "merged commit " + p.mergeSHA[:7] + " into " + p.baseRef
+		}
+	case "reopened":
+		line = "reopened this"
+	case "converted_to_draft":
+		line = "marked this pull request as draft"
+	case "ready_for_review":
+		line = "marked this pull request as ready for review"
+	case "synchronize":
+		before, after := text(more["before"]), text(more["after"])
+		if base := p.repo.network.mergeBase(before, after); base != nil && base.sha == before {
+			return // the commits themselves are shown
+		}
+		line = "force-pushed the " + p.headRef + " branch from " + before[:7] + " to " + after[:7]
+	default:
+		return
+	}
+	p.events = append(p.events, pullEvent{p.updated, actor, line})
 }
