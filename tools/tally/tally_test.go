@@ -78,3 +78,15 @@ func TestRun(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong before any test begins is a failure too.
+func TestRunWithoutModule(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := run(t.Context(), []string{t.TempDir()}, &out); !errors.Is(err, errFailed) {
+		t.Errorf("error %v, want %v", err, errFailed)
+	}
+	if !strings.HasSuffix(out.String(), "\n0 passed, 1 failed\n") {
+		t.Errorf("output:\n%s", out.String())
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,7 +26,7 @@ func main() {
 		os.Exit(exit.ExitCode())
 	}
 	if err != nil {
-		slog.Error(err.Error())
+		fmt.Fprintln(os.Stderr, "testbed:", err)
 		os.Exit(1)
 	}
 }

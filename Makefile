@@ -1,0 +1,69 @@
+# The targets that people and CI call. `make help` lists them.
+
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+export GOWORK := off
+
+MODULES := . localcluster tools
+# The local cluster that cluster-up and cluster-down mean; the tests have their own, named test.
+CLUSTER ?= catalyst
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# CI=true: a missing prerequisite is an error, a skipped test a failure, and nothing is left running.
+STRICT := $(if $(filter true,$(CI)),true)
+TESTBED = tools/run testbed $(if $(STRICT),-stop) test
+# The kubeconfig of the environment is the user's own and never touched; one on the command line is meant.
+DEMO_KUBECONFIG = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build demo demo-once test e2e bench lint generate migration verify cluster-up cluster-down needs-go needs-git
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: needs-go needs-git ## build bin/catalyst
+	go build -ldflags='-s -w -X main.version=$(VERSION)' -o bin/catalyst ./cmd/catalyst
+
+run: needs-go ## run the server with catalyst.yaml, its database migrated
+	@test -f catalyst.yaml || { echo "catalyst.yaml is missing here: see docs for an example, or try make demo, which needs none" >&2; exit 1; }
+	go run ./cmd/catalyst serve --config catalyst.yaml --migrate
+
+demo: needs-go ## show a pull request's whole life on a local cluster, and leave it running (KUBECONFIG=file: on another)
+	go run ./test/demo $(DEMO_KUBECONFIG)
+
+demo-once: needs-go ## the same once through, then clean up
+	go run ./test/demo -once $(DEMO_KUBECONFIG)
+
+test: needs-go ## run all tests, with a real cluster behind them
+	$(TESTBED) tools/run tally $(if $(STRICT),-strict) $(MODULES) -- -timeout=15m
+
+e2e: needs-go ## run the end-to-end tests alone
+	$(TESTBED) go test ./test/e2e/... -count=1
+
+bench: needs-go ## measure
+	go run ./bench
+
+lint: needs-go needs-git ## check form: gofmt, vet, linters, tidy modules, unreachable functions
+	tools/lint $(MODULES)
+
+generate: needs-go ## write the generated code again
+	go generate ./cmd/... ./internal/...
+
+migration: needs-go ## write the next migration from internal/store/schema.sql (NAME=what_changes)
+	@test -n "$(NAME)" || { echo "name it: make migration NAME=what_changes" >&2; exit 1; }
+	tools/run migration new $(NAME)
+
+verify: needs-go needs-git ## fail when generated code or the migrations are not what their sources say
+	tools/verify
+	tools/run migration check
+
+cluster-up: needs-go ## start a local cluster (CLUSTER=name)
+	go -C localcluster run . start --name $(CLUSTER)
+
+cluster-down: needs-go ## stop it, and keep its state
+	go -C localcluster run . stop --name $(CLUSTER)
+
+needs-go:
+	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or newer, https://go.dev/doc/install" >&2; exit 1; }
+
+needs-git:
+	@command -v git >/dev/null || { echo "git is missing: apt-get install git" >&2; exit 1; }
