@@ -112,26 +112,12 @@ func (s *Server) send(h *hook, event, action string, installation, repository in
 	if action != "" {
 		name += "." + action
 	}
-	s.violate("webhook", name, s.hooks.Check(event, action, checkable(payload, body)))
+	s.violate("webhook", name, s.hooks.Check(event, action, body))
 	if h.url == "" {
 		return
 	}
 	s.deliverer.add(&delivery{id: s.id(), guid: uuid(), hook: h, event: event, action: action, installation: installation,
 		repository: repository, payload: body})
-}
-
-// checkable is the body to check: GitHub's description is too optimistic about head.repo, which is null after the fork
-// is deleted.
-func checkable(payload object, body []byte) []byte {
-	p, _ := payload["pull_request"].(object)
-	head, _ := p["head"].(object)
-	if head == nil || head["repo"] != nil {
-		return body
-	}
-	p, head, payload = maps.Clone(p), maps.Clone(head), maps.Clone(payload)
-	payload["pull_request"], p["head"], head["repo"] = p, head, p["base"].(object)["repo"]
-	body, _ = json.Marshal(payload) // it was marshalled before
-	return body
 }
 
 func uuid() string {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,47 @@ type example struct {
 	Examples []json.RawMessage `json:"examples"`
 }
 
+// correct changes the one thing that GitHub's descriptions say and GitHub does not do: a pull request's head.repo is not
+// always an object, it is null after the fork is deleted. nullable makes a schema that takes null too.
+func correct(v any, nullable func(schema any) any) {
+	switch v := v.(type) {
+	case document:
+		properties, _ := v["properties"].(document)
+		if head, ok := properties["head"].(document); ok {
+			if side, ok := head["properties"].(document); ok && side["repo"] != nil {
+				side["repo"] = nullable(side["repo"])
+			}
+		}
+		for _, value := range v {
+			correct(value, nullable)
+		}
+	case []any:
+		for _, value := range v {
+			correct(value, nullable)
+		}
+	}
+}
+
+// nullableREST is for OpenAPI 3.0, where null is a property of the schema itself.
+func nullableREST(doc document) func(any) any {
+	schemas := doc["components"].(document)["schemas"].(document)
+	repository := maps.Clone(schemas["repository"].(document))
+	repository["nullable"] = true
+	schemas["nullable-head-repository"] = repository
+	return func(schema any) any {
+		if ref, ok := schema.(document)["$ref"]; ok && ref == "#/components/schemas/repository" {
+			return document{"$ref": "#/components/schemas/nullable-head-repository"}
+		}
+		return schema
+	}
+}
+
+// nullableWebhook is for OpenAPI 3.1, where null is a type.
+func nullableWebhook(schema any) any { return document{"anyOf": []any{schema, document{"type": "null"}}} }
+
 // trimREST keeps the operations of rest and what they refer to.
 func trimREST(doc document) (document, error) {
+	correct(doc["components"], nullableREST(doc))
 	all := doc["paths"].(document)
 	paths := document{}
 	for path, methods := range rest() {
@@ -46,6 +86,7 @@ func trimREST(doc document) (document, error) {
 
 // trimWebhooks keeps the body schemas of webhooks and what they refer to, by name.
 func trimWebhooks(doc document) (document, error) {
+	correct(doc, nullableWebhook)
 	all := doc["webhooks"].(document)
 	kept := document{}
 	for _, name := range webhooks() {
