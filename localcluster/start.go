@@ -25,6 +25,9 @@ import (
 // firstPort is the Host router's port in the first cluster.
 const firstPort = 7080
 
+// moment is how long a supervisor found running is given to prove that it was not just killed.
+const moment = 300 * time.Millisecond
+
 func runStart(ctx context.Context, o options, c *cluster.Cluster, stdout io.Writer) error {
 	unlock, err := c.Lock()
 	if err != nil {
@@ -34,7 +37,7 @@ func runStart(ctx context.Context, o options, c *cluster.Cluster, stdout io.Writ
 	if c, err = cluster.OpenDir(c.Dir); err != nil { // again, now that nobody else changes it
 		return err
 	}
-	if c.Supervisor.Alive() {
+	if !gone(c.Supervisor, moment) { // one that was just killed takes a moment to die
 		slog.Info("cluster " + c.Name + " runs already")
 		return printStatus(c, "text", stdout)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"catalyst.dev/catalyst/localcluster/internal/cache"
 	"catalyst.dev/catalyst/localcluster/internal/cluster"
+	"catalyst.dev/catalyst/localcluster/internal/process"
 	"catalyst.dev/catalyst/localcluster/internal/space"
 )
 
@@ -65,20 +66,20 @@ func halt(c *cluster.Cluster) error {
 	if err := c.Supervisor.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if !gone(c, patience) {
+	if !gone(c.Supervisor, patience) {
 		slog.Warn("the supervisor does not end and is killed", "pid", c.Supervisor.PID)
 		if err := c.Supervisor.Signal(syscall.SIGKILL); err != nil {
 			return err
 		}
-		if !gone(c, patience) {
+		if !gone(c.Supervisor, patience) {
 			return fmt.Errorf("the supervisor, process %d, survives being killed", c.Supervisor.PID)
 		}
 	}
 	return clean(c)
 }
 
-func gone(c *cluster.Cluster, wait time.Duration) bool {
-	for deadline := time.Now().Add(wait); c.Supervisor.Alive(); time.Sleep(20 * time.Millisecond) {
+func gone(id process.ID, wait time.Duration) bool {
+	for deadline := time.Now().Add(wait); id.Alive(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return false
 		}
@@ -99,6 +100,11 @@ func clean(c *cluster.Cluster) error {
 		for _, p := range status.Components {
 			if err := p.Inner.Signal(syscall.SIGKILL); err != nil {
 				return err
+			}
+		}
+		for _, p := range status.Components {
+			if !gone(p.Inner, patience) {
+				return fmt.Errorf("%s, process %d, survives being killed", p.Name, p.Inner.PID)
 			}
 		}
 		return nil

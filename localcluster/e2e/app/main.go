@@ -12,6 +12,11 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 { // for exec: app hostname
+		name, err := os.Hostname()
+		fmt.Println(name, err)
+		return
+	}
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s host=%s path=%s forwarded=%s\n", os.Getenv("SAYS"), r.Host, r.URL.Path, r.Header.Get("X-Forwarded-For"))
 	})

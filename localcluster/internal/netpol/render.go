@@ -143,8 +143,8 @@ func (v view) peers(namespace, side string, peers []netv1.NetworkPolicyPeer) (ma
 				continue // no pod speaks IPv6
 			}
 			m := fmt.Sprintf("ip %s %s", side, b.CIDR)
-			if len(b.Except) > 0 {
-				m += fmt.Sprintf(" ip %s != %s", side, set(b.Except))
+			for _, hole := range b.Except { // not as a set: holes may overlap, which nft refuses
+				m += fmt.Sprintf(" ip %s != %s", side, hole)
 			}
 			matches = append(matches, m)
 			continue

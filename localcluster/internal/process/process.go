@@ -31,7 +31,15 @@ func (id ID) Alive() bool {
 		return false
 	}
 	start, state, err := stat(id.PID)
-	return err == nil && start == id.Start && state != 'Z' && state != 'X'
+	if err != nil || start != id.Start {
+		return false
+	}
+	if state != 'Z' && state != 'X' {
+		return true
+	}
+	// The first thread may have ended before the others; the last one of a process namespace's first process still ends the rest.
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", id.PID))
+	return err == nil && len(threads) > 1
 }
 
 // Signal sends sig to the very process; a process that is gone is no error.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 )
 
+// Names outside of the cluster do not exist, and are said so at once: there is nobody to ask.
 const corefile = `.:53 {
   errors
   health
@@ -12,6 +13,9 @@ const corefile = `.:53 {
   kubernetes cluster.local in-addr.arpa ip6.arpa {
     pods insecure
     ttl 5
+  }
+  template ANY ANY . {
+    rcode NXDOMAIN
   }
   cache 5
   loadbalance

@@ -91,7 +91,9 @@ func fakeNode(name string, tainted bool) placed {
 func (s *Supervisor) nodeReady(name, since string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var n struct {
-			Status struct{ Conditions []struct{ Type, Status, LastHeartbeatTime string } }
+			Status struct {
+				Conditions []struct{ Type, Status, LastHeartbeatTime string }
+			}
 		}
 		if err := s.api.Get(ctx, "/api/v1/nodes/"+name, &n); err != nil {
 			return err

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestLife follows one cluster from its first start through use, stop, start, and a crash.
+func TestLife(t *testing.T) {
+	u := newUser(t)
+	own := filepath.Join(u.home, ".kube", "config")
+	if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	machine := settings(t)
+
+	within(t, 20*time.Second, "the first start", func() { u.run("start", "--name", "life", "--audit") })
+	s := u.status("life")
+	if s.State != "running" || s.Node != "real" {
+		t.Fatalf("status: %+v", s)
+	}
+	for _, c := range s.Components {
+		if err := syscall.Kill(c.PID, 0); err != nil || !c.Alive {
+			t.Errorf("component %s, process %d: alive %v, %v", c.Name, c.PID, c.Alive, err)
+		}
+	}
+	image := strings.TrimSpace(u.run("image", "--name", "life", "app:1", built.app))
+	u.apply("life", workload("web", image, "I am web")+workload("friend", image, "I am friend")+workload("stranger", image, "I am stranger"))
+	for _, name := range []string{"web", "friend", "stranger"} {
+		s.eventually(t, name+".preview.localhost", "/", http.StatusOK, "I am "+name)
+	}
+
+	t.Run("router", func(t *testing.T) { router(t, u, s) })
+	t.Run("DNS", func(t *testing.T) {
+		s.eventually(t, "web.preview.localhost", "/lookup?name=kubernetes.default.svc.cluster.local", http.StatusOK, "10.")
+		s.eventually(t, "web.preview.localhost", "/lookup?name=friend", http.StatusOK, "10.")
+		s.eventually(t, "web.preview.localhost", "/lookup?name=nobody.default", http.StatusBadGateway, "no such host")
+	})
+	t.Run("policy", func(t *testing.T) { policies(t, u, s) })
+	t.Run("kubectl", func(t *testing.T) {
+		if out := u.run("kubectl", "--name", "life", "exec", "deploy/web", "--", "/app", "hostname"); !strings.HasPrefix(out, "web-") {
+			t.Errorf("exec in a pod says %q", out)
+		}
+		if _, _, err := u.try("kubectl", "--name", "life", "get", "nothing"); err == nil {
+			t.Error("a failing kubectl is no failure")
+		}
+	})
+	t.Run("audit", func(t *testing.T) {
+		b, err := os.ReadFile(u.state("life", "log", "audit.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), `"name":"stranger"`) {
+			t.Error("the audit log does not know of a Deployment that was made")
+		}
+	})
+
+	inside, link := spacesOf(t, s.SupervisorPID), linkTo(t, s.HostIP)
+	within(t, 10*time.Second, "the stop", func() { u.run("stop", "--name", "life") })
+	if got := u.status("life").State; got != "stopped" {
+		t.Errorf("state after the stop: %s", got)
+	}
+	nothingLeft(t, u, "life", inside, link)
+
+	within(t, 20*time.Second, "the second start", func() { u.run("start", "--name", "life") })
+	s = u.status("life")
+	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
+
+	// A crash: the supervisor is killed, and all the rest with it.
+	inside = spacesOf(t, s.SupervisorPID)
+	if err := syscall.Kill(s.SupervisorPID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the state stopped", func() bool { return u.status("life").State == "stopped" })
+	within(t, 20*time.Second, "the start after a crash", func() { u.run("start", "--name", "life") })
+	s = u.status("life")
+	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
+
+	// A component that dies is reported.
+	for _, c := range s.Components {
+		if c.Name == "kube-scheduler" {
+			if err := syscall.Kill(c.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	await(t, "the state degraded", func() bool { return u.status("life").State == "degraded" })
+
+	u.run("reset", "--name", "life")
+	nothingLeft(t, u, "life", inside, link)
+	if _, err := os.Stat(u.state("life")); err == nil {
+		t.Error("reset leaves the state directory")
+	}
+	same(t, "the machine's settings", machine, settings(t))
+	if b, err := os.ReadFile(own); err != nil || string(b) != "mine" {
+		t.Errorf("the user's kubeconfig: %q, %v", b, err)
+	}
+}
+
+func router(t *testing.T, u *user, s status) {
+	s.eventually(t, "web.preview.localhost", "/some/path", http.StatusOK, "host=web.preview.localhost path=/some/path forwarded=127.0.0.1")
+	code, body, err := s.get(context.Background(), "unknown.preview.localhost", "/")
+	if err != nil || code != http.StatusNotFound || strings.Contains(body, "web") {
+		t.Errorf("an unknown host: %d %q %v", code, body, err)
+	}
+	out := u.run("kubectl", "--name", "life", "get", "ingress", "web", "-o", "jsonpath={.spec.ingressClassName} {.status.loadBalancer.ingress[0].ip}")
+	same(t, "the Ingress's class and address", "local 127.0.0.1", out)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.RouterURL+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "web.preview.localhost"
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if line, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil || line != "data: first\n" {
+		t.Errorf("the first event of a stream that goes on: %q, %v", line, err)
+	}
+
+	u.run("kubectl", "--name", "life", "scale", "deploy/stranger", "--replicas=0")
+	s.eventually(t, "stranger.preview.localhost", "/", http.StatusServiceUnavailable, "Service default/stranger has no ready endpoints")
+	u.run("kubectl", "--name", "life", "scale", "deploy/stranger", "--replicas=1")
+	s.eventually(t, "stranger.preview.localhost", "/", http.StatusOK, "I am stranger")
+}
+
+func policies(t *testing.T, u *user, s status) {
+	const friend, stranger = "friend.preview.localhost", "stranger.preview.localhost"
+	s.eventually(t, stranger, through("web"), http.StatusOK, "I am web")
+	s.eventually(t, friend, through("stranger"), http.StatusOK, "I am stranger")
+
+	u.apply("life", policy)
+	s.eventually(t, stranger, through("web"), http.StatusBadGateway, "Timeout")
+	s.eventually(t, friend, through("stranger"), http.StatusBadGateway, "Timeout")
+	s.eventually(t, friend, through("web"), http.StatusOK, "I am web")
+	s.eventually(t, "web.preview.localhost", through("stranger"), http.StatusOK, "I am stranger") // not restricted in what it reaches
+	s.eventually(t, "web.preview.localhost", through("web"), http.StatusOK, "I am web")           // itself, by way of its Service
+	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")                      // from the node
+
+	u.run("kubectl", "--name", "life", "delete", "networkpolicy", "web", "friend")
+	s.eventually(t, stranger, through("web"), http.StatusOK, "I am web")
+}
+
+// TestSideBySide runs two clusters at once that have everything in common but their names.
+func TestSideBySide(t *testing.T) {
+	u := newUser(t)
+	names := []string{"left", "right"}
+	started := make(chan error, len(names))
+	for _, name := range names {
+		go func() {
+			out, complaint, err := u.try("start", "--name", name)
+			if err != nil {
+				t.Errorf("start %s: %v\n%s%s", name, err, out, complaint)
+			}
+			started <- err
+		}()
+	}
+	for range names {
+		if err := <-started; err != nil {
+			t.FailNow()
+		}
+	}
+	for _, name := range names {
+		image := strings.TrimSpace(u.run("image", "--name", name, "app:1", built.app))
+		u.apply(name, workload("web", image, "I am "+name))
+	}
+	left, right := u.status("left"), u.status("right")
+	left.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am left")
+	right.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am right")
+	u.run("stop", "--name", "left")
+	right.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am right")
+	right.eventually(t, "web.preview.localhost", through("web"), http.StatusOK, "I am right")
+	if got := u.status("right").State; got != "running" {
+		t.Errorf("state of the other cluster: %s", got)
+	}
+}
+
+// TestSimulated runs a cluster without containers, as root and as somebody who is not.
+func TestSimulated(t *testing.T) {
+	for name, id := range map[string]uint32{"root": 0, "nobody": 65534} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t)
+			u.become(id)
+			_, told, err := u.try("start", "--name", "sim", "--node", "simulated", "--simulated-nodes", "2")
+			if err != nil {
+				t.Fatalf("start: %v\n%s", err, told)
+			}
+			if !strings.Contains(told, "no container does") {
+				t.Errorf("start does not say what simulated nodes cannot do: %s", told)
+			}
+			s := u.status("sim")
+			u.apply("sim", workload("web", "app:1", "nothing"))
+			u.run("kubectl", "--name", "sim", "rollout", "status", "deploy/web", "--timeout=20s")
+			if err := syscall.Kill(s.SupervisorPID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "the state stopped", func() bool { return u.status("sim").State == "stopped" })
+			u.run("start", "--name", "sim", "--node", "simulated", "--simulated-nodes", "1")
+			same(t, "the nodes", "node/fake0\n", u.run("kubectl", "--name", "sim", "get", "nodes", "-o", "name"))
+			u.run("kubectl", "--name", "sim", "rollout", "status", "deploy/web", "--timeout=20s")
+			s = u.status("sim")
+			u.run("stop", "--name", "sim")
+			for _, c := range s.Components {
+				if err := syscall.Kill(c.PID, 0); err == nil && !ended(c.PID) {
+					t.Errorf("%s, process %d, outlives the stop", c.Name, c.PID)
+				}
+			}
+		})
+	}
+}
