@@ -54,7 +54,9 @@ func nullableREST(doc document) func(any) any {
 }
 
 // nullableWebhook is for OpenAPI 3.1, where null is a type.
-func nullableWebhook(schema any) any { return document{"anyOf": []any{schema, document{"type": "null"}}} }
+func nullableWebhook(schema any) any {
+	return document{"anyOf": []any{schema, document{"type": "null"}}}
+}
 
 // trimREST keeps the operations of rest and what they refer to.
 func trimREST(doc document) (document, error) {
