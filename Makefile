@@ -21,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: needs-go needs-git ## build bin/catalyst
-	go build -ldflags='-s -w -X main.version=$(VERSION)' -o bin/catalyst ./cmd/catalyst
+	go build -ldflags='-s -w -X catalyst.dev/catalyst/internal/cli.version=$(VERSION)' -o bin/catalyst ./cmd/catalyst
 
 run: needs-go ## run the server with catalyst.yaml, its database migrated
 	@test -f catalyst.yaml || { echo "catalyst.yaml is missing here: see docs for an example, or try make demo, which needs none" >&2; exit 1; }
