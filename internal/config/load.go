@@ -44,9 +44,9 @@ type loader struct {
 	mistakes Mistakes
 }
 
-// wrong notes a mistake. Only the first one for a key counts: the others follow from it.
+// wrong notes a mistake. Only the first one for a key and all below it counts: the others follow from it.
 func (l *loader) wrong(path, value, problem string) {
-	if slices.ContainsFunc(l.mistakes, func(m Mistake) bool { return m.Key == path }) {
+	if slices.ContainsFunc(l.mistakes, func(m Mistake) bool { return m.Key == path || strings.HasPrefix(path, m.Key+".") }) {
 		return
 	}
 	l.mistakes = append(l.mistakes, Mistake{Key: path, Value: value, Problem: problem, Position: l.positionOf(path)})

@@ -1,0 +1,325 @@
+package config_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"catalyst.dev/catalyst/internal/config"
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// appKey is a private key that was made for this run.
+var appKey = sync.OnceValue(func() string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+})
+
+// enough is the least that a configuration must say.
+func enough(more ...string) []string {
+	return append([]string{
+		"CATALYST_GITHUB_TOKEN=ghp_example",
+		"CATALYST_GITHUB_WEBHOOK_SECRET=hush",
+		"CATALYST_PREVIEW_DOMAIN=preview.example.com",
+	}, more...)
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// load fails the test when the configuration has a mistake.
+func load(t *testing.T, path string, environ ...string) config.Config {
+	t.Helper()
+	c, err := config.Load(path, environ)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	return c
+}
+
+// complaints returns the lines of the mistakes; file stands for the path of the file in them.
+func complaints(t *testing.T, path string, environ ...string) []string {
+	t.Helper()
+	_, err := config.Load(path, environ)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, preview.ErrInvalid) {
+		t.Errorf("the kind of %v is not ErrInvalid", err)
+	}
+	text := err.Error()
+	if path != "" {
+		text = strings.ReplaceAll(text, path, "FILE")
+	}
+	return strings.Split(text, "\n")
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	got := load(t, "", enough()...)
+	want := config.Config{
+		Listen: "127.0.0.1:8090", Database: "catalyst.db", Instance: "default",
+		Log:     config.Log{Level: "info", Format: "text"},
+		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
+		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
+		Worker:  config.Worker{Concurrency: 8, Lease: 30 * time.Second, Poll: 2 * time.Second},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestExample(t *testing.T) {
+	t.Parallel()
+	got := load(t, "testdata/catalyst.yaml", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(), "CATALYST_GITHUB_WEBHOOK_SECRET=hush", "CATALYST_WORKER_CONCURRENCY=3")
+	if got.GitHub.AppID != 12345 || string(got.GitHub.PrivateKey) != appKey() || got.Worker.Concurrency != 3 {
+		t.Errorf("App %d, concurrency %d: the variables did not win over the file", got.GitHub.AppID, got.Worker.Concurrency)
+	}
+	want := []config.Repository{
+		{
+			Name: "acme/web", Values: "deploy/values-preview.yaml",
+			Image: config.Image{Repository: "ghcr.io/acme/web", Tag: "sha-{{.ShortSHA}}"},
+			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+		},
+		{
+			Name: "acme/api", Chart: "deploy/chart", Image: config.Image{Tag: "{{.SHA}}"},
+			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+		},
+	}
+	if diff := cmp.Diff(want, got.Repositories); diff != "" {
+		t.Errorf("repositories (-want +got):\n%s", diff)
+	}
+	// A key with dots in it is one key.
+	if diff := cmp.Diff(map[string]any{"podAnnotations": map[string]any{"example.com/team": "previews"}}, got.Preview.Values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if r, ok := got.Repository("Acme/WEB"); !ok || r.Name != "acme/web" {
+		t.Errorf("Repository(Acme/WEB) = %q, %v", r.Name, ok)
+	}
+	if _, ok := got.Repository("acme/other"); ok {
+		t.Error("Repository(acme/other) was found")
+	}
+}
+
+// TestEveryKeyHasAVariable sets each key by its variable alone, to a value that is not its default.
+func TestEveryKeyHasAVariable(t *testing.T) {
+	t.Parallel()
+	got := load(t, "",
+		"CATALYST_LISTEN=:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
+		"CATALYST_LOG_LEVEL=debug", "CATALYST_LOG_FORMAT=json",
+		"CATALYST_GITHUB_API_URL=http://127.0.0.1:3000/api/v3", "CATALYST_GITHUB_APP_ID=7", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(),
+		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b",
+		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
+		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
+		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
+		"CATALYST_WORKER_CONCURRENCY=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_POLL=1s",
+		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
+	)
+	want := config.Config{
+		Listen: ":1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
+		Log: config.Log{Level: "debug", Format: "json"},
+		GitHub: config.GitHub{
+			APIURL: "http://127.0.0.1:3000/api/v3/", AppID: 7, PrivateKey: config.Secret(appKey()), WebhookSecret: "a", WebhookSecretPrevious: "b",
+		},
+		Cluster: config.Cluster{Kubeconfig: "/k"},
+		Preview: config.Preview{
+			Domain: "localhost", Scheme: "http", URLPort: 8080, Host: "{{.Repo}}-{{.Number}}.localhost", IngressClass: "i", Issuer: "is",
+			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
+		},
+		Worker: config.Worker{Concurrency: 1, Lease: 2 * time.Second, Poll: time.Second},
+		Repositories: []config.Repository{{
+			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
+			IngressClass: "i", Issuer: "is", TLSSecret: "t",
+		}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if url := got.Preview.URL("pr-web-7.localhost"); url != "http://pr-web-7.localhost:8080" {
+		t.Errorf("URL = %q", url)
+	}
+	if host := got.GitHub.Host(); host != "127.0.0.1" {
+		t.Errorf("GitHub host = %q", host)
+	}
+	if n := len(got.GitHub.WebhookSecrets()); n != 2 {
+		t.Errorf("%d webhook secrets, want 2", n)
+	}
+}
+
+func TestSecretFromFile(t *testing.T) {
+	t.Parallel()
+	secret := write(t, "secret", "from a file\n")
+	file := write(t, "catalyst.yaml", "github:\n  token: from the configuration\n  webhook_secret: from the configuration\npreview:\n  domain: p.example.com\n")
+	got := load(t, file, "CATALYST_GITHUB_WEBHOOK_SECRET_FILE="+secret)
+	if got.GitHub.WebhookSecret != "from a file" {
+		t.Errorf("secret = %q", string(got.GitHub.WebhookSecret))
+	}
+	values := write(t, "values.yaml", "a: {1: x}\n")
+	got = load(t, file, "CATALYST_PREVIEW_VALUES_FILE="+values)
+	if diff := cmp.Diff(map[string]any{"a": map[string]any{"1": "x"}}, got.Preview.Values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+}
+
+// TestVariableReplaces: a variable replaces the file's list or map as a whole, and positions follow.
+func TestVariableReplaces(t *testing.T) {
+	t.Parallel()
+	file := write(t, "catalyst.yaml", "preview:\n  values: {a: 1}\nrepositories:\n- name: acme/web\n- name: acme/api\n")
+	got := load(t, file, enough("CATALYST_PREVIEW_VALUES=b: 2", "CATALYST_REPOSITORIES=[{name: acme/one}]")...)
+	if diff := cmp.Diff(map[string]any{"b": 2}, got.Preview.Values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if len(got.Repositories) != 1 || got.Repositories[0].Name != "acme/one" {
+		t.Errorf("repositories = %v", got.Repositories)
+	}
+	lines := complaints(t, file, enough("CATALYST_REPOSITORIES=[{name: one}]")...)
+	want := []string{`repositories[0].name (CATALYST_REPOSITORIES) is "one": expected OWNER/NAME as on GitHub`}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestAllMistakesAtOnce is what people see after a bad day.
+func TestAllMistakesAtOnce(t *testing.T) {
+	t.Parallel()
+	lines := complaints(t, "testdata/mistakes.yaml",
+		"CATALYST_WORKER_POLL=soon", "CATALYST_GITHUB_WEBHOK_SECRET=hush", "CATALYST_DATABSE=x",
+		"CATALYST_PORT=tcp://10.0.0.1:80", "CATALYST_SERVICE_HOST=10.0.0.1", "CATALYST_PREVIEW_SERVICE_PORT_HTTP=80", "CATALYST_URL=http://x")
+	golden(t, "testdata/mistakes.golden", strings.Join(lines, "\n")+"\n")
+	if text := strings.Join(lines, "\n"); strings.Contains(text, "swordfish") {
+		t.Errorf("a secret is shown:\n%s", text)
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), -update rewrites it:\n%s", path, diff)
+	}
+}
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	golden(t, "testdata/reference.md", config.Reference())
+}
+
+// TestRefused names for each bad value the mistake that must come, alone.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	empty := write(t, "empty", "\n")
+	for _, c := range []struct{ set, want string }{
+		{"CATALYST_LISTEN=8090", `listen (CATALYST_LISTEN) is "8090": expected an address and a port like "127.0.0.1:8090" or ":8090"`},
+		{"CATALYST_LISTEN=:99999", `listen (CATALYST_LISTEN) is ":99999": expected an address and a port`},
+		{"CATALYST_PUBLIC_URL=http://catalyst.example.com", `public_url (CATALYST_PUBLIC_URL) is "http://catalyst.example.com": expected a URL like https://`},
+		{"CATALYST_DATABASE=mysql://u:swordfish@db/x", `database (CATALYST_DATABASE) is "mysql://(hidden)@db/x": expected the path of a SQLite file`},
+		{"CATALYST_INSTANCE=a b", `instance (CATALYST_INSTANCE) is "a b": expected a Kubernetes label value`},
+		{"CATALYST_LOG_LEVEL=loud", `log.level (CATALYST_LOG_LEVEL) is "loud": expected debug, info, warn or error`},
+		{"CATALYST_GITHUB_API_URL=api.github.com", `github.api_url (CATALYST_GITHUB_API_URL) is "api.github.com/": expected a URL`},
+		{"CATALYST_GITHUB_APP_ID=seven", `github.app_id (CATALYST_GITHUB_APP_ID) is "seven": expected a whole number`},
+		{"CATALYST_GITHUB_APP_ID=7", `github.token (CATALYST_GITHUB_TOKEN): set together with github.app_id`},
+		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=hush", `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS): is the same`},
+		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=  ", `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS): is empty`},
+		{"CATALYST_GITHUB_WEBHOOK_SECRET_FILE=" + empty, `github.webhook_secret (CATALYST_GITHUB_WEBHOOK_SECRET_FILE): given twice`},
+		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE=" + empty, `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE): the file`},
+		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE=/nowhere", `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE): expected a file that can be read`},
+		{"CATALYST_PREVIEW_SCHEME=http", `preview.scheme (CATALYST_PREVIEW_SCHEME) is "http": expected https`},
+		{"CATALYST_PREVIEW_URL_PORT=70000", `preview.url_port (CATALYST_PREVIEW_URL_PORT) is "70000": expected a port`},
+		{"CATALYST_PREVIEW_ISSUER=letsencrypt", `preview.tls_secret: must be set when preview.issuer is`},
+		{"CATALYST_PREVIEW_HOST={{.Nmae}}.x", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Nmae}}.x": expected a template of {{.Name}}, {{.Owner}}, {{.Repo}}, {{.Number}} and {{.Branch}} that gives a host name: {{.Nmae}} is not known`},
+		{"CATALYST_PREVIEW_HOST={{.Name", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Name": expected a template`},
+		{"CATALYST_PREVIEW_HOST={{.Name}}_x.example.com", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Name}}_x.example.com": expected a template`},
+		{"CATALYST_PREVIEW_HOST=" + strings.Repeat("a", 60) + "-{{.Number}}-{{.Repo}}.example.com", `preview.host (CATALYST_PREVIEW_HOST) is`},
+		{"CATALYST_PREVIEW_HOST={{.Repo}}.example.com", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Repo}}.example.com": gives every pull request the same host`},
+		{"CATALYST_PREVIEW_VALUES=[1]", `preview.values (CATALYST_PREVIEW_VALUES) is "[1]": expected a map`},
+		{"CATALYST_PREVIEW_READY_TIMEOUT=3", `preview.ready_timeout (CATALYST_PREVIEW_READY_TIMEOUT) is "3": expected a duration like "30s" or "3m"`},
+		{"CATALYST_PREVIEW_READY_TIMEOUT=-1m", `preview.ready_timeout (CATALYST_PREVIEW_READY_TIMEOUT) is "-1m0s": expected a duration from 1s to 1h0m0s`},
+		{"CATALYST_WORKER_CONCURRENCY=0", `worker.concurrency (CATALYST_WORKER_CONCURRENCY) is "0": expected a whole number from 1 to 100`},
+		{"CATALYST_REPOSITORIES={name: acme/web}", `repositories (CATALYST_REPOSITORIES) is "map[name:acme/web]": expected a list`},
+		{"CATALYST_REPOSITORIES=[", `repositories (CATALYST_REPOSITORIES) is "[": expected a list as YAML or JSON`},
+		{"CATALYST_REPOSITORIES=[{}]", `repositories[0].name (CATALYST_REPOSITORIES): must be set: OWNER/NAME on GitHub.`},
+		{"CATALYST_REPOSITORIES=[{name: a/b}, {name: A/B}]", `repositories[1].name (CATALYST_REPOSITORIES) is "A/B": is the same repository as repositories[0]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, chart: ../x}]", `repositories[0].chart (CATALYST_REPOSITORIES) is "../x": expected a path inside the repository`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, values: /etc/passwd}]", `repositories[0].values (CATALYST_REPOSITORIES) is "/etc/passwd": expected a path inside the repository`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, image: {repository: 'x:1'}}]", `repositories[0].image.repository (CATALYST_REPOSITORIES) is "x:1": expected an image without a tag`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: '{{.Sha}}'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "{{.Sha}}": expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: {{.Sha}} is not known`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: 'a:b'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "a:b": expected a template`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, host: '{{.Number}}.x'}, {name: a/c, host: '{{.Number}}.x'}]", `repositories[1].host (CATALYST_REPOSITORIES) is "{{.Number}}.x": gives the same host as repositories[0]`},
+	} {
+		lines := complaints(t, "", enough(c.set)...)
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], c.want) {
+			t.Errorf("%s\n got %q\nwant [%q…]", c.set, lines, c.want)
+		}
+	}
+}
+
+func TestNothingSet(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"github.webhook_secret: must be set, in the file or as CATALYST_GITHUB_WEBHOOK_SECRET: Secret that signs GitHub's webhooks.",
+		"preview.domain: must be set, in the file or as CATALYST_PREVIEW_DOMAIN: Domain under which previews answer. *.DOMAIN must lead to the ingress controller.",
+		"github.app_id: must be set, with github.private_key (or else github.token): without one of them Catalyst cannot talk to GitHub",
+	}
+	if diff := cmp.Diff(want, complaints(t, "")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"listen: [":             "line 1",
+		"listen: :1\nlisten: 2": "already defined",
+		"- a":                   "cannot unmarshal",
+	} {
+		lines := complaints(t, write(t, "catalyst.yaml", text), enough()...)
+		if got := strings.Join(lines, "\n"); !strings.Contains(got, want) || !strings.Contains(got, "FILE") {
+			t.Errorf("%q: %q does not name the file and %q", text, got, want)
+		}
+	}
+	if lines := complaints(t, filepath.Join(t.TempDir(), "none.yaml"), enough()...); len(lines) == 0 {
+		t.Error("a missing file is accepted")
+	}
+}
+
+// TestSecretsAreHidden prints a configuration in every way it could end up in a log.
+func TestSecretsAreHidden(t *testing.T) {
+	t.Parallel()
+	c := load(t, "", enough("CATALYST_GITHUB_TOKEN=swordfish")...)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if text := fmt.Sprintf(verb, c); strings.Contains(text, "swordfish") || strings.Contains(text, "hush") {
+			t.Errorf("%s shows a secret: %s", verb, text)
+		}
+	}
+}
