@@ -94,6 +94,13 @@ func examineContainer(pod *corev1.Pod, status corev1.ContainerStatus, now time.T
 	if status.State.Running == nil {
 		ends++
 	}
+	if (end.Reason == "StartError" || end.Reason == "ContainerCannotRun") && ends >= 2 {
+		return &trouble{
+			code: CodeContainerConfig, blame: preview.BlameChange,
+			cause: "it cannot be started: " + oneLine(end.Message),
+			fix:   "Correct the container's command, or the program in the image.",
+		}
+	}
 	if ends < crashes {
 		return nil
 	}
