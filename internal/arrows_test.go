@@ -46,7 +46,9 @@ var arrows = map[string][]string{
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
 		"internal/cluster", "internal/ghapp", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
 	},
-	"internal/cli": {"internal/preview", "internal/config", "internal/app"},
+	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/store"}, // store for migrate, which runs without the rest
+
+	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }
 
 // fences are the import paths, by their beginning, that only the named packages have.
