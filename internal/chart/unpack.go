@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -125,15 +126,12 @@ func (u *unpacker) file(name string, size int64, data io.Reader) error {
 		return tooLarge("the file "+name, int64(u.limits.Depth), "folders above it")
 	}
 	if err := u.dir.MkdirAll(path.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("entry %q: %w", name, err)
+		return unwritable(name, err)
 	}
 	// O_EXCL: an entry that comes twice must not replace what was looked at the first time.
 	f, err := u.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("entry %q: comes twice: %w", name, preview.ErrInvalid)
-	}
 	if err != nil {
-		return fmt.Errorf("entry %q: %w", name, err)
+		return unwritable(name, err)
 	}
 	if _, err := io.Copy(f, data); err != nil {
 		_ = f.Close()
@@ -143,6 +141,17 @@ func (u *unpacker) file(name string, size int64, data io.Reader) error {
 		return fmt.Errorf("entry %q: %w", name, err)
 	}
 	return nil
+}
+
+// unwritable tells a name that no disk could hold from a disk that has a problem.
+func unwritable(name string, err error) error {
+	switch {
+	case errors.Is(err, os.ErrExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("entry %q: comes twice: %w", name, preview.ErrInvalid)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fmt.Errorf("entry %q: the name is too long: %w", name, preview.ErrInvalid)
+	}
+	return fmt.Errorf("entry %q: %w", name, err)
 }
 
 func tooLarge(what string, limit int64, unit string) error {

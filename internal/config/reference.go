@@ -11,34 +11,32 @@ import (
 func Reference() string {
 	var b strings.Builder
 	b.WriteString("| Key | Type | Default | Environment variable | Description |\n|---|---|---|---|---|\n")
-	row := func(path, kind, def, env, doc string) {
+	escape := strings.NewReplacer("|", `\|`, "*", `\*`)
+	row := func(path, kind, def, env, doc string, required bool) {
+		doc = escape.Replace(doc)
+		if required {
+			doc = "**Required.** " + doc
+		}
 		if def != "" {
 			def = "`" + def + "`"
 		}
 		if env != "" {
 			env = "`" + env + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", path, kind, def, env, strings.ReplaceAll(doc, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", path, kind, def, env, doc)
 	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
-		def := k.Default
 		doc := k.Doc
-		if k.Required {
-			doc = "**Required.** " + doc
-		}
 		if k.Type == "list" {
 			doc += " As a variable: YAML or JSON."
 		}
-		row(k.Path, k.Type, def, k.Env(), doc)
+		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)
 		if k.Twin {
-			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.")
+			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.", false)
 		}
 		if k.Type == "list" {
 			for _, item := range keysOf(reflect.TypeFor[Repository](), k.Path+"[]") {
-				if item.Required {
-					item.Doc = "**Required.** " + item.Doc
-				}
-				row(item.Path, item.Type, item.Default, "", item.Doc)
+				row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
 			}
 		}
 	}
