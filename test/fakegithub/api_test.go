@@ -423,7 +423,7 @@ func TestSHA(t *testing.T) {
 	tree := func(lines ...string) string { return run(strings.Join(lines, "\n")+"\n", nil, "mktree", "--missing") }
 	templates := tree("100644 blob " + blob("kind: Pod\n") + "\tapp.yaml")
 	chart := tree("100644 blob "+blob("name: web\n")+"\tChart.yaml", "040000 tree "+templates+"\ttemplates")
-	root := tree("100644 blob "+blob("# web\n")+"\tREADME.md", "040000 tree "+chart+"\tchart", "100644 blob "+blob("<p>hi</p>\n")+"\tpage.html")
+	root := tree("100644 blob "+blob("# web\n")+"\tREADME.md", "100644 blob "+blob("x")+"\tchart.txt", "040000 tree "+chart+"\tchart", "100644 blob "+blob("<p>hi</p>\n")+"\tpage.html")
 	if c.Tree.SHA != root {
 		t.Errorf("tree %s, want git's %s", c.Tree.SHA, root)
 	}
@@ -452,7 +452,7 @@ func TestContents(t *testing.T) {
 	for _, entry := range dir {
 		got = append(got, entry.GetType()+" "+entry.GetPath())
 	}
-	if diff := cmp.Diff([]string{"file README.md", "dir chart", "file page.html"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"file README.md", "file chart.txt", "dir chart", "file page.html"}, got); diff != "" {
 		t.Errorf("directory (-want +got):\n%s", diff)
 	}
 	for _, path := range []string{"/repos/acme/web/contents/none", "/repos/acme/web/contents/chart?ref=none"} {

@@ -51,7 +51,7 @@ func setupWith(t *testing.T, options fakegithub.Options) *bundle {
 	b.app = b.CreateApp(fakegithub.AppOptions{WebhookURL: b.received.url, WebhookSecret: secret,
 		Events: []string{"pull_request", "push", "issue_comment", "repository", "check_run", "workflow_run", "deployment", "deployment_status"}})
 	b.repo = b.acme.CreateRepo(fakegithub.RepoOptions{Name: "web", Files: fakegithub.Text(map[string]string{
-		"README.md": "# web\n", "chart/Chart.yaml": "name: web\n", "chart/templates/app.yaml": "kind: Pod\n"})})
+		"README.md": "# web\n", "chart.txt": "x", "chart/Chart.yaml": "name: web\n", "chart/templates/app.yaml": "kind: Pod\n"})})
 	b.repo.AddCollaborator(b.alice, "write")
 	b.install = b.app.Install(b.acme)
 	b.pull = b.repo.OpenPull(fakegithub.PullOptions{Title: "Add a page", Author: b.alice, Head: "page",
