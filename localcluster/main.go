@@ -107,6 +107,16 @@ func parse(command string, args []string) (options, error) {
 	if o.name == "" {
 		o.name = "catalyst"
 	}
+	if command == "kubectl" {
+		// All but a leading --name is kubectl's, flags too.
+		o.args = args
+		if len(args) > 1 && args[0] == "--name" {
+			o.name, o.args = args[1], args[2:]
+		} else if len(args) > 0 && strings.HasPrefix(args[0], "--name=") {
+			o.name, o.args = strings.TrimPrefix(args[0], "--name="), args[1:]
+		}
+		return o, nil
+	}
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.name, "name", o.name, "")
@@ -121,11 +131,10 @@ func parse(command string, args []string) (options, error) {
 	}
 	err := flags.Parse(args)
 	o.args = flags.Args()
-	takesArgs := command == "image" || command == "kubectl"
 	switch {
 	case err != nil:
 		return o, err
-	case len(o.args) > 0 && !takesArgs:
+	case len(o.args) > 0 && command != "image":
 		return o, fmt.Errorf("unexpected argument %q", o.args[0])
 	case o.node != "" && o.node != cluster.Real && o.node != cluster.Simulated:
 		return o, fmt.Errorf("--node %q is neither real nor simulated", o.node)

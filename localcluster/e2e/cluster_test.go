@@ -3,6 +3,8 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,7 +24,7 @@ func TestLife(t *testing.T) {
 	if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	machine := settings(t)
+	before := settings(t)
 
 	within(t, 20*time.Second, "the first start", func() { u.run("start", "--name", "life", "--audit") })
 	s := u.status("life")
@@ -46,10 +48,15 @@ func TestLife(t *testing.T) {
 		s.eventually(t, "web.preview.localhost", "/lookup?name=friend", http.StatusOK, "10.")
 		s.eventually(t, "web.preview.localhost", "/lookup?name=nobody.default", http.StatusBadGateway, "no such host")
 	})
+	t.Run("machine", func(t *testing.T) { machine(t, s) })
 	t.Run("policy", func(t *testing.T) { policies(t, u, s) })
 	t.Run("kubectl", func(t *testing.T) {
 		if out := u.run("kubectl", "--name", "life", "exec", "deploy/web", "--", "/app", "hostname"); !strings.HasPrefix(out, "web-") {
 			t.Errorf("exec in a pod says %q", out)
+		}
+		version := u.run("kubectl", "--name", "life", "get", "--raw", "/version")
+		if !strings.Contains(version, `"gitVersion": "v1.`) {
+			t.Errorf("the API server's version: %s", version)
 		}
 		if _, _, err := u.try("kubectl", "--name", "life", "get", "nothing"); err == nil {
 			t.Error("a failing kubectl is no failure")
@@ -65,7 +72,7 @@ func TestLife(t *testing.T) {
 		}
 	})
 
-	inside, link := spacesOf(t, s.SupervisorPID), linkTo(t, s.HostIP)
+	inside, link := family(t, s.SupervisorPID), linkTo(t, s.HostIP)
 	within(t, 10*time.Second, "the stop", func() { u.run("stop", "--name", "life") })
 	if got := u.status("life").State; got != "stopped" {
 		t.Errorf("state after the stop: %s", got)
@@ -77,7 +84,7 @@ func TestLife(t *testing.T) {
 	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
 
 	// A crash: the supervisor is killed, and all the rest with it.
-	inside = spacesOf(t, s.SupervisorPID)
+	inside = family(t, s.SupervisorPID)
 	if err := syscall.Kill(s.SupervisorPID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +108,7 @@ func TestLife(t *testing.T) {
 	if _, err := os.Stat(u.state("life")); err == nil {
 		t.Error("reset leaves the state directory")
 	}
-	same(t, "the machine's settings", machine, settings(t))
+	same(t, "the machine's settings", before, settings(t))
 	if b, err := os.ReadFile(own); err != nil || string(b) != "mine" {
 		t.Errorf("the user's kubeconfig: %q, %v", b, err)
 	}
@@ -132,10 +139,46 @@ func router(t *testing.T, u *user, s status) {
 		t.Errorf("the first event of a stream that goes on: %q, %v", line, err)
 	}
 
+	upgrade(t, s)
+
 	u.run("kubectl", "--name", "life", "scale", "deploy/stranger", "--replicas=0")
 	s.eventually(t, "stranger.preview.localhost", "/", http.StatusServiceUnavailable, "Service default/stranger has no ready endpoints")
 	u.run("kubectl", "--name", "life", "scale", "deploy/stranger", "--replicas=1")
 	s.eventually(t, "stranger.preview.localhost", "/", http.StatusOK, "I am stranger")
+}
+
+// upgrade talks to a pod over a connection that is no longer HTTP.
+func upgrade(t *testing.T, s status) {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.RouterURL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(conn, "GET /echo HTTP/1.1\r\nHost: web.preview.localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	in := bufio.NewReader(conn)
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the answer to an upgrade", http.StatusSwitchingProtocols, res.StatusCode)
+	fmt.Fprintln(conn, "anybody there?")
+	line, err := in.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the echo", "anybody there?\n", line)
+}
+
+// machine has a pod reach a server on the machine.
+func machine(t *testing.T, s status) {
+	l, err := net.Listen("tcp", net.JoinHostPort(s.HostIP, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "I am the machine") }))
+	s.eventually(t, "web.preview.localhost", "/get?url=http://"+l.Addr().String(), http.StatusOK, "I am the machine")
 }
 
 func policies(t *testing.T, u *user, s status) {

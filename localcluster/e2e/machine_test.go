@@ -4,28 +4,30 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"catalyst.dev/catalyst/localcluster/internal/process"
 )
 
-// spaces are the namespaces a cluster's processes live in.
-type spaces [3]string
-
-func spacesOf(t *testing.T, pid int) spaces {
+// family gives every process of the cluster whose supervisor is given, those of pods too.
+func family(t *testing.T, supervisor int) []process.ID {
 	t.Helper()
-	var s spaces
-	for i, kind := range []string{"pid", "net", "mnt"} {
-		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
-		if err != nil {
-			t.Fatal(err)
+	var out []process.ID
+	for _, pid := range process.Inside(supervisor) {
+		if id, err := process.Of(pid); err == nil { // else it has just ended
+			out = append(out, id)
 		}
-		s[i] = link
 	}
-	return s
+	if len(out) < 10 {
+		t.Fatalf("only %d processes in the cluster", len(out))
+	}
+	return out
 }
 
 // settings are what a cluster must not change of the machine.
@@ -48,7 +50,7 @@ func settings(t *testing.T) map[string]string {
 }
 
 // nothingLeft checks that no process, mount, network device or control group of a stopped cluster is there.
-func nothingLeft(t *testing.T, u *user, name string, s spaces, link string) {
+func nothingLeft(t *testing.T, u *user, name string, all []process.ID, link string) {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -62,10 +64,10 @@ func nothingLeft(t *testing.T, u *user, name string, s spaces, link string) {
 		if strings.Contains(string(command), u.state(name)) {
 			t.Errorf("process %s is left: %s", filepath.Base(dir), strings.ReplaceAll(string(command), "\x00", " "))
 		}
-		for i, kind := range []string{"pid", "net", "mnt"} {
-			if ns, err := os.Readlink(dir + "/ns/" + kind); err == nil && ns == s[i] {
-				t.Errorf("process %s is left in the %s namespace: %s", filepath.Base(dir), kind, command)
-			}
+	}
+	for _, id := range all {
+		if id.Alive() {
+			t.Errorf("process %d is left", id.PID)
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -100,13 +102,18 @@ func linkTo(t *testing.T, address string) string {
 	return "cat" + strings.Split(address, ".")[2] + "h"
 }
 
-// within fails the test when fn takes longer.
+// within fails the test when fn takes longer; on a machine with more to do than processors, in proportion.
 func within(t *testing.T, limit time.Duration, what string, fn func()) {
 	t.Helper()
+	var load float64
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Sscan(string(b), &load)
+	}
+	limit = time.Duration(float64(limit) * max(1, load/float64(runtime.NumCPU())))
 	began := time.Now()
 	fn()
 	took := time.Since(began).Round(10 * time.Millisecond)
-	t.Logf("%s took %v", what, took)
+	t.Logf("%s took %v, at a load of %.1f", what, took, load)
 	if took > limit {
 		t.Errorf("%s took %v, more than %v", what, took, limit)
 	}

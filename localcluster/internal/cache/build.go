@@ -44,7 +44,7 @@ func (c *Cache) Kwok(ctx context.Context) (binary, stages string, err error) {
 }
 
 func (c *Cache) program(ctx context.Context, p program) (string, error) {
-	key, err := c.key(p.sources...)
+	key, err := c.key(append([]string{"internal/cache/build.go"}, p.sources...)...) // how it is built counts too
 	if err != nil {
 		return "", err
 	}
@@ -78,11 +78,34 @@ func (c *Cache) build(ctx context.Context, p program, out string) error {
 			}
 		}
 	}()
-	if _, err := c.gotool(ctx, p.module, "build", "-p", "2", "-ldflags=-s -w", "-o", out, p.pkg); err != nil {
+	version, err := c.version(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := c.gotool(ctx, p.module, "build", "-p", "2", "-ldflags=-s -w"+version, "-o", out, p.pkg); err != nil {
 		return fmt.Errorf("build %s: %w", p.name, err)
 	}
 	c.Log.Info("built "+p.name, "took", time.Since(started).Round(100*time.Millisecond))
 	return nil
+}
+
+// version gives the linker flags that tell Kubernetes which one it is: charts ask, and refuse v0.0.0.
+func (c *Cache) version(ctx context.Context, p program) (string, error) {
+	if p.name != kube.name {
+		return "", nil
+	}
+	v, err := c.gotool(ctx, p.module, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	if err != nil {
+		return "", fmt.Errorf("find the version of Kubernetes: %w", err)
+	}
+	v = strings.TrimSpace(v)
+	major, rest, _ := strings.Cut(strings.TrimPrefix(v, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	var flags strings.Builder
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		fmt.Fprintf(&flags, " -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s", pkg, v, major, minor)
+	}
+	return flags.String(), nil
 }
 
 func (c *Cache) gotool(ctx context.Context, module string, args ...string) (string, error) {

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"catalyst.dev/catalyst/localcluster/internal/cluster"
 )
@@ -97,7 +98,7 @@ func sourceFiles(path string) ([]string, error) {
 // command that fills the same entry is waited for.
 func (c *Cache) entry(name, key string, fill func(tmp string) error) (string, error) {
 	dir := filepath.Join(c.Dir, name+"-"+key)
-	if _, err := os.Stat(dir); err == nil {
+	if now := time.Now(); os.Chtimes(dir, now, now) == nil { // it is there, and in use
 		return dir, nil
 	}
 	unlock, err := cluster.Lock(filepath.Join(c.Dir, "."+name+".lock"))
@@ -122,5 +123,19 @@ func (c *Cache) entry(name, key string, fill func(tmp string) error) (string, er
 	if err := os.Rename(tmp, dir); err != nil {
 		return "", fmt.Errorf("fill the cache: %w", err)
 	}
+	c.forget(name)
 	return dir, nil
+}
+
+// unused is how long nobody must have asked for something in the cache before it is removed.
+const unused = 30 * 24 * time.Hour
+
+// forget removes old builds of name. One that cannot be removed only takes room.
+func (c *Cache) forget(name string) {
+	dirs, _ := filepath.Glob(filepath.Join(c.Dir, name+"-*")) // the pattern is valid
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > unused {
+			os.RemoveAll(dir)
+		}
+	}
 }

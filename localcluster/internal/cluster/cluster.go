@@ -38,7 +38,13 @@ type Record struct {
 
 // Binaries are the built programs a cluster runs; empty when it does not need one.
 type Binaries struct {
-	Cache, Kube, CoreDNS, Kwok, Stages, Pause, Debian string
+	Cache   string `json:"cache"` // the directory all of them are in
+	Kube    string `json:"kube"`
+	CoreDNS string `json:"coredns,omitempty"`
+	Pause   string `json:"pause,omitempty"`
+	Kwok    string `json:"kwok,omitempty"`
+	Stages  string `json:"stages,omitempty"` // what kwok does to pods and nodes
+	Debian  string `json:"debian,omitempty"` // root of the unpacked packages
 }
 
 // Cluster is one named cluster: its record and its directory.
