@@ -136,20 +136,27 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 
 // do makes the answer, unless there is one, and checks it.
 func (s *Server) do(r *http.Request, route ghspec.Route, body []byte, a *answer, broken error, path string) (*answer, http.Header, []byte) {
+	a, header, data := s.made(r, route, body, a, broken, path)
+	if route.Operation == "" {
+		return a, header, data
+	}
+	// Checking takes longer than answering, so the server is not locked meanwhile.
+	problem := s.checkAnswer(route, r, a, header, data)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violate("request", route.Operation, broken)
+	s.violate("answer", route.Operation, problem)
+	return a, header, data
+}
+
+func (s *Server) made(r *http.Request, route ghspec.Route, body []byte, a *answer, broken error, path string) (*answer, http.Header, []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var who *caller
-	found := route.Operation != ""
-	if found {
-		s.violate("request", route.Operation, broken)
-	}
 	if a == nil {
 		a, who = s.answer(r, route, body, broken)
 	}
 	header, data := s.encode(r, who, a, path)
-	if found {
-		s.violate("answer", route.Operation, s.checkAnswer(route, r, a, header, data))
-	}
 	return a, header, data
 }
 
