@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"helm.sh/helm/v4/pkg/action"
@@ -102,7 +103,8 @@ func validate(c *chart.Chart, values map[string]any) (err error) {
 			return fmt.Errorf("schema of chart %s: %w", c.Name(), err)
 		}
 		if err := schema.Validate(values); err != nil {
-			return fmt.Errorf("chart %s: %w", c.Name(), err)
+			_, detail, _ := strings.Cut(err.Error(), "\n") // the first line only names the schema
+			return fmt.Errorf("chart %s: %s", c.Name(), detail)
 		}
 	}
 	for _, d := range c.Dependencies() {

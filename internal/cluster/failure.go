@@ -57,6 +57,10 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 	if !errors.As(err, &status) || terminating(err) {
 		return nil, false
 	}
+	// A field that the kind does not have comes back as an internal error.
+	if strings.Contains(status.Status().Message, "failed to create typed patch object") {
+		return status, true
+	}
 	switch status.Status().Code {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
@@ -67,6 +71,7 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 
 var (
 	applied    = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
+	repeated   = regexp.MustCompile(`^\S+ "[^"]*" is (invalid|forbidden): |^failed to create typed patch object \([^)]*\): `)
 	nilPointer = regexp.MustCompile(`nil pointer evaluating [^\n]*\.(\w+)`)
 	wrongType  = regexp.MustCompile(`can't evaluate field (\w+) in type [^\n]+`)
 )
@@ -82,7 +87,7 @@ func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 	}
 	d := preview.Diagnosis{
 		Code:  preview.CodeApply,
-		Cause: fmt.Sprintf("The API server refused %s: %s", object, oneLine(s.Message)),
+		Cause: fmt.Sprintf("The API server refused %s: %s", object, repeated.ReplaceAllString(oneLine(s.Message), "")),
 		Fix:   "Correct the object in the chart or its values and push again.",
 		Blame: preview.BlameChange,
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -121,7 +122,8 @@ func (f factory) Validator(string) (validation.Schema, error) { return validatio
 // blurs: there is none, or the API server did not answer.
 type kinds struct {
 	meta.RESTMapper
-	outage atomic.Pointer[error]
+	missing atomic.Pointer[schema.GroupVersionKind]
+	outage  atomic.Pointer[error]
 }
 
 // RESTMapping implements meta.RESTMapper.
@@ -131,6 +133,8 @@ func (k *kinds) RESTMapping(gk schema.GroupKind, versions ...string) (*meta.REST
 	case err == nil:
 		return m, nil
 	case meta.IsNoMatchError(err):
+		missing := gk.WithVersion(strings.Join(versions, " or "))
+		k.missing.Store(&missing)
 		return nil, &meta.NoKindMatchError{GroupKind: gk, SearchedVersions: versions}
 	}
 	k.outage.Store(&err)
@@ -155,7 +159,7 @@ func (a *applier) Build(r io.Reader, validate bool) (kube.ResourceList, error) {
 		return nil, fmt.Errorf("find the kinds of the chart's objects: %w", *outage)
 	}
 	if err != nil {
-		return nil, buildFailure(err)
+		return nil, a.buildFailure(err)
 	}
 	for _, info := range list {
 		object := fmt.Sprintf("%s %q", info.Mapping.GroupVersionKind.Kind, info.Name)
@@ -179,21 +183,17 @@ func (a *applier) Build(r io.Reader, validate bool) (kube.ResourceList, error) {
 	return list, nil
 }
 
-func buildFailure(err error) error {
-	if meta.IsNoMatchError(err) {
-		var missing *meta.NoKindMatchError
-		name := "An object's kind"
-		if errors.As(err, &missing) {
-			name = missing.GroupKind.String()
-		}
-		return preview.Fail(err, preview.Diagnosis{
-			Code:  preview.CodeApply,
-			Cause: fmt.Sprintf("%s is not known to the cluster: %s", name, oneLine(err.Error())),
-			Fix:   "Correct apiVersion and kind, leave the object out of previews, or have its CustomResourceDefinition installed in the cluster.",
-			Blame: preview.BlameConfig,
-		})
+func (a *applier) buildFailure(err error) error {
+	missing := a.kinds.missing.Load()
+	if missing == nil {
+		return renderFailure(err)
 	}
-	return renderFailure(err)
+	return preview.Fail(err, preview.Diagnosis{
+		Code:  preview.CodeApply,
+		Cause: fmt.Sprintf("The cluster knows no kind %s in %s, which the chart makes an object of.", missing.Kind, missing.GroupVersion()),
+		Fix:   "Correct apiVersion and kind, leave the object out of previews, or have its CustomResourceDefinition installed in the cluster.",
+		Blame: preview.BlameConfig,
+	})
 }
 
 // IsReachable answers without a request: the next real one will tell.

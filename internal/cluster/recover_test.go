@@ -1,0 +1,163 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// plant changes the state of a revision in the cluster, as a process that died would have left it.
+func (b *bundle) plant(revision int, status rcommon.Status, change func(*release.Release)) {
+	b.t.Helper()
+	d := driver.NewSecrets(b.admin.CoreV1().Secrets(b.id.Namespace))
+	key := recordKey(&release.Release{Name: preview.Release, Version: revision})
+	found, err := d.Get(key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	rel := found.(*release.Release)
+	rel.Info.Status = status
+	if change != nil {
+		change(rel)
+	}
+	if err := d.Update(key, rel); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bundle) statuses() map[string]string {
+	b.t.Helper()
+	list, err := b.admin.CoreV1().Secrets(b.id.Namespace).List(b.t.Context(), metav1.ListOptions{LabelSelector: "owner=helm"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	statuses := map[string]string{}
+	for _, s := range list.Items {
+		statuses[strings.TrimPrefix(s.Name, "sh.helm.release.v1.preview.")] = s.Labels["status"]
+	}
+	return statuses
+}
+
+// hooked is the chart with a ConfigMap that only the hook of the named event makes.
+func hooked(event string) []File {
+	return append(web(), File{Name: "templates/hook.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + event + ", annotations: {helm.sh/hook: " + event + "}}\n")})
+}
+
+// TestDeadInInstall: the process died in the first install, when some of the objects were there and others not.
+func TestDeadInInstall(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(append(web(), File{Name: "templates/old.yaml", Data: []byte(strings.ReplaceAll(configTemplate, "settings", "old-settings"))}), nil)
+	if err := b.admin.CoreV1().Services(b.id.Namespace).Delete(t.Context(), "web", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.plant(1, rcommon.StatusPendingInstall, nil)
+
+	if d := b.deploy(hooked("pre-install"), map[string]any{"commit": "two"}); d.Revision != 2 {
+		t.Errorf("revision %d", d.Revision)
+	}
+	names := b.configMaps()
+	if !slices.Contains(names, "pre-install") || slices.Contains(names, "old-settings") {
+		t.Errorf("want the install hook to have run and the old object gone: %v", names)
+	}
+	if _, err := b.admin.CoreV1().Services(b.id.Namespace).Get(t.Context(), "web", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	if s := b.statuses(); s["v1"] != "failed" || s["v2"] != "deployed" {
+		t.Errorf("statuses %v", s)
+	}
+}
+
+// TestDeadInUpgrade: the process died in an upgrade that had added an object.
+func TestDeadInUpgrade(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(web(), nil)
+	b.deploy(append(web(), File{Name: "templates/new.yaml", Data: []byte(strings.ReplaceAll(configTemplate, "settings", "new-settings"))}), map[string]any{"commit": "two"})
+	b.plant(1, rcommon.StatusDeployed, nil)
+	b.plant(2, rcommon.StatusPendingUpgrade, nil)
+
+	if d := b.deploy(hooked("pre-upgrade"), map[string]any{"commit": "three"}); d.Revision != 3 {
+		t.Errorf("revision %d", d.Revision)
+	}
+	names := b.configMaps()
+	if !slices.Contains(names, "pre-upgrade") || slices.Contains(names, "new-settings") {
+		t.Errorf("want the upgrade hook to have run and the dead upgrade's object gone: %v", names)
+	}
+	if s := b.statuses(); s["v1"] != "superseded" || s["v2"] != "failed" || s["v3"] != "deployed" {
+		t.Errorf("statuses %v", s)
+	}
+}
+
+// TestDeadAtTheEndOfUpgrade: between the two last records: the old revision superseded, the new one not deployed yet.
+func TestDeadAtTheEndOfUpgrade(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(web(), nil)
+	b.deploy(web(), map[string]any{"commit": "two"})
+	b.plant(2, rcommon.StatusPendingUpgrade, nil)
+	if d := b.deploy(hooked("pre-upgrade"), map[string]any{"commit": "three"}); d.Revision != 3 || !slices.Contains(b.configMaps(), "pre-upgrade") {
+		t.Errorf("revision %d, %v", d.Revision, b.configMaps())
+	}
+}
+
+func TestDeadInRollback(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(web(), nil)
+	b.deploy(web(), map[string]any{"commit": "two"})
+	b.plant(2, rcommon.StatusPendingRollback, nil)
+	if d := b.deploy(web(), map[string]any{"commit": "three"}); d.Revision != 3 {
+		t.Errorf("revision %d", d.Revision)
+	}
+}
+
+func TestDeadInUninstall(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(append(web(), File{Name: "templates/old.yaml", Data: []byte(strings.ReplaceAll(configTemplate, "settings", "old-settings"))}), nil)
+	b.plant(1, rcommon.StatusUninstalling, nil)
+	if d := b.deploy(hooked("pre-install"), map[string]any{"commit": "two"}); d.Revision != 1 {
+		t.Errorf("revision %d", d.Revision)
+	}
+	names := b.configMaps()
+	if !slices.Contains(names, "pre-install") || slices.Contains(names, "old-settings") || !slices.Contains(names, "settings") {
+		t.Errorf("config maps %v", names)
+	}
+}
+
+// TestLeftoversOfOthersStay: what a failed revision wanted to make and somebody else has made is not the release's to delete.
+func TestLeftoversOfOthersStay(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	theirs := strings.ReplaceAll(configTemplate, "settings", "theirs")
+	b.deploy(append(web(), File{Name: "templates/theirs.yaml", Data: []byte(theirs)}), nil)
+	b.plant(1, rcommon.StatusFailed, nil)
+	if _, err := b.admin.CoreV1().ConfigMaps(b.id.Namespace).Patch(t.Context(), "theirs", "application/merge-patch+json", []byte(`{"metadata":{"annotations":null,"labels":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.deploy(web(), nil)
+	if _, err := b.admin.CoreV1().ConfigMaps(b.id.Namespace).Get(t.Context(), "theirs", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	// And a chart that wants to make it again is told.
+	_, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: append(web(), File{Name: "templates/theirs.yaml", Data: []byte(theirs)}), Values: b.values(nil)})
+	wantText(t, diagnosis(t, err), preview.CodeApply, `"theirs"`, "exists already")
+	if apierrors.IsNotFound(err) {
+		t.Error(err)
+	}
+}
