@@ -172,7 +172,7 @@ func (s *show) comment(ctx context.Context, wanted func(string) bool) (body stri
 func (s *show) ours() []string {
 	var bodies []string
 	for _, c := range s.pull.Comments() {
-		if c.App == s.github.App.Slug() {
+		if c.AppID == s.github.App.ID() {
 			bodies = append(bodies, c.Body)
 		}
 	}
