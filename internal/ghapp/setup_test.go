@@ -1,0 +1,135 @@
+package ghapp_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/test/fakegithub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bundle is a GitHub with one pull request in acme/web, and a client that is installed there as an App.
+type bundle struct {
+	github  *fakegithub.Server
+	app     *fakegithub.App
+	install *fakegithub.Installation
+	org     *fakegithub.Account
+	web     *fakegithub.Repo
+	pull    *fakegithub.Pull
+	repo    ghapp.Repo
+	client  *ghapp.Client
+	wire    *wire
+	clock   *clock
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	gh := fakegithub.Start(t)
+	b := &bundle{github: gh, app: gh.CreateApp(fakegithub.AppOptions{}), org: gh.CreateOrg("acme"), wire: newWire(t), clock: &clock{}}
+	b.web = b.org.CreateRepo(fakegithub.RepoOptions{Name: "web", Private: true, Files: fakegithub.Text(map[string]string{"chart/Chart.yaml": "name: web\n"})})
+	b.install = b.app.Install(b.org)
+	b.pull = b.web.OpenPull(fakegithub.PullOptions{Title: "Blue", Author: gh.CreateUser("dora"), Head: "blue", Files: fakegithub.Text(map[string]string{"a": "b"})})
+	b.repo = ghapp.Repo{InstallationID: b.install.ID(), ID: b.web.ID(), FullName: "acme/web"}
+	b.client = b.connect(t, ghapp.Options{AppID: b.app.ID(), PrivateKey: b.app.KeyPEM()})
+	return b
+}
+
+// connect makes a client that speaks over the bundle's wire.
+func (b *bundle) connect(t *testing.T, o ghapp.Options) *ghapp.Client {
+	t.Helper()
+	o.APIURL, o.HTTP, o.Now = b.github.APIURL(), &http.Client{Transport: b.wire}, b.clock.now
+	client, err := ghapp.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func (b *bundle) number() int { return int(b.pull.Number()) }
+
+// comments returns the bodies of the comments on the pull request.
+func (b *bundle) comments() []string {
+	var bodies []string
+	for _, c := range b.pull.Comments() {
+		bodies = append(bodies, c.Body)
+	}
+	return bodies
+}
+
+// count is how often an operation was asked for.
+func (b *bundle) count(operation string) int { return b.github.Counters()[operation] }
+
+// clock is the time plus what a test adds.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// wire carries requests and remembers them as they were sent.
+type wire struct {
+	under *http.Transport
+	mu    sync.Mutex
+	sent  []sent
+}
+
+type sent struct {
+	method, url, authorization, body string
+}
+
+func newWire(t *testing.T) *wire {
+	w := &wire{under: http.DefaultTransport.(*http.Transport).Clone()}
+	t.Cleanup(w.under.CloseIdleConnections)
+	return w
+}
+
+func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	s := sent{method: req.Method, url: req.URL.String(), authorization: req.Header.Get("Authorization")}
+	if req.Body != nil {
+		data, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		_ = req.Body.Close()
+		s.body = string(data)
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(data))
+	}
+	w.mu.Lock()
+	w.sent = append(w.sent, s)
+	w.mu.Unlock()
+	return w.under.RoundTrip(req)
+}
+
+// requests returns what was sent to addresses with the part in them.
+func (w *wire) requests(part string) []sent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []sent
+	for _, s := range w.sent {
+		if strings.Contains(s.url, part) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
