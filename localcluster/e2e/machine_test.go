@@ -42,7 +42,7 @@ func settings(t *testing.T) map[string]string {
 		}
 		out[f] = string(b)
 	}
-	for _, dir := range []string{"/var/lib/cni", "/var/log/containers", "/var/log/pods", "/var/lib/kubelet", "/run/containerd", "/run/catalyst", "/etc/cni/net.d"} {
+	for _, dir := range []string{"/var/lib/cni", "/var/log/containers", "/var/log/pods", "/var/lib/kubelet", "/run/containerd", "/run/catalyst", "/etc/cni/net.d", "/etc/kubernetes", "/usr/libexec/kubernetes"} {
 		_, err := os.Stat(dir)
 		out[dir] = fmt.Sprint("exists: ", err == nil)
 	}

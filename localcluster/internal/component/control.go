@@ -65,6 +65,7 @@ func (s Set) ControllerManager() Component {
 		"--service-account-private-key-file="+s.pki("sa.key"), "--root-ca-file="+s.pki("ca.crt"),
 		"--cluster-signing-cert-file="+s.pki("ca.crt"), "--cluster-signing-key-file="+s.pki("ca.key"),
 		"--use-service-account-credentials", "--allocate-node-cidrs=false",
+		"--flex-volume-plugin-dir="+s.Cluster.Path("kubelet", "volumeplugins"), // else it makes one in the system
 		"--cluster-cidr="+s.addr.Pods, "--service-cluster-ip-range="+s.addr.Services,
 		"--leader-elect=false", "--profiling=false", "--kube-api-qps=500", "--kube-api-burst=1000",
 		"--concurrent-namespace-syncs=50", "--concurrent-deployment-syncs=50", "--concurrent-replicaset-syncs=50", "--concurrent-gc-syncs=50")
