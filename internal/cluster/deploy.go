@@ -300,8 +300,8 @@ func (op *operation) explain(err error) error {
 	case strings.Contains(err.Error(), "cannot be imported into the current release"):
 		return preview.Fail(err, preview.Diagnosis{
 			Code:  preview.CodeApply,
-			Cause: "The chart makes an object that exists already and is not the chart's: " + oneLine(err.Error()),
-			Fix:   "Give the object another name, or delete the one in the way.",
+			Cause: "The chart makes an object that exists already and is not the release's: " + taken.FindString(err.Error()),
+			Fix:   "Give the object another name in the chart, or delete the one in the way.",
 			Blame: preview.BlameConfig,
 		})
 	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):

@@ -235,15 +235,15 @@ func TestCancelStopsWrites(t *testing.T) {
 	defer cancel()
 	var patches, under, afterReturn atomic.Int32
 	var returned atomic.Bool
-	b.traffic.intercept(func(req *http.Request) error {
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodGet {
-			return nil
+			return nil, nil
 		}
 		if returned.Load() {
 			afterReturn.Add(1)
 		}
 		if req.Method != http.MethodPatch {
-			return nil
+			return nil, nil
 		}
 		under.Add(1)
 		defer under.Add(-1)
@@ -252,7 +252,7 @@ func TestCancelStopsWrites(t *testing.T) {
 			// The request is on its way while its operation ends: Deploy has to wait for its answer.
 			<-time.After(200 * time.Millisecond)
 		}
-		return nil
+		return nil, nil
 	})
 	_, err := b.c.Deploy(ctx, DeployRequest{Identity: b.id, Files: manyConfigMaps(30), Values: map[string]any{"commit": "two"}})
 	returned.Store(true)
@@ -299,11 +299,11 @@ func TestCancelledFirstInstallIsInstalledAnew(t *testing.T) {
 	b.namespace()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b.traffic.intercept(func(req *http.Request) error {
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPatch && strings.HasSuffix(req.URL.Path, "/services/web") {
 			cancel()
 		}
-		return nil
+		return nil, nil
 	})
 	old := strings.ReplaceAll(configTemplate, "settings", "old-settings")
 	first := makeChart(map[string]string{"config.yaml": old, "service.yaml": serviceTemplate, "deployment.yaml": deploymentTemplate})
@@ -350,11 +350,11 @@ func TestOutageIsNoDiagnosis(t *testing.T) {
 	b.namespace()
 	refused := errors.New("connection refused")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
-		b.traffic.intercept(func(req *http.Request) error {
+		b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
 			if req.Method == method {
-				return refused
+				return nil, refused
 			}
-			return nil
+			return nil, nil
 		})
 		_, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: web(), Values: b.values(nil)})
 		var failure *preview.Failure

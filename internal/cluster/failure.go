@@ -72,6 +72,7 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 var (
 	applied    = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
 	repeated   = regexp.MustCompile(`^\S+ "[^"]*" is (invalid|forbidden): |^failed to create typed patch object \([^)]*\): `)
+	taken      = regexp.MustCompile(`\w+ "[^"]*" in namespace "[^"]*"`)
 	nilPointer = regexp.MustCompile(`nil pointer evaluating [^\n]*\.(\w+)`)
 	wrongType  = regexp.MustCompile(`can't evaluate field (\w+) in type [^\n]+`)
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
@@ -173,7 +174,8 @@ func (w hookWaiter) ended(info *resource.Info, object *unstructured.Unstructured
 			if err != nil {
 				return false, fmt.Errorf("list the pods of job %s: %w", info.Name, err)
 			}
-			return false, w.failed(info, newest(pods.Items), oneLine(cond.Message))
+			theirs := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !metav1.IsControlledBy(&p, &job) })
+			return false, w.failed(info, newest(theirs), oneLine(cond.Message))
 		}
 	}
 	return false, nil
@@ -187,6 +189,10 @@ func (w hookWaiter) pod(info *resource.Info, object *unstructured.Unstructured, 
 	var pod corev1.Pod
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &pod); err != nil {
 		return false, fmt.Errorf("read pod %s: %w", object.GetName(), err)
+	}
+	// A pod of the Job's last run, of the same name, may not have been collected yet.
+	if job, err := metaOf(info.Object); !whole && (err != nil || !metav1.IsControlledBy(&pod, job)) {
+		return false, nil
 	}
 	if whole && pod.Status.Phase == corev1.PodSucceeded {
 		return true, nil

@@ -37,7 +37,7 @@ type traffic struct {
 
 	mu     sync.Mutex
 	log    []string // "PATCH /apis/…"
-	before func(*http.Request) error
+	before func(*http.Request) (*http.Response, error)
 }
 
 func (tr *traffic) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -50,14 +50,15 @@ func (tr *traffic) RoundTrip(req *http.Request) (*http.Response, error) {
 	before := tr.before
 	tr.mu.Unlock()
 	if before != nil {
-		if err := before(req); err != nil {
-			return nil, err
+		if resp, err := before(req); resp != nil || err != nil {
+			return resp, err
 		}
 	}
 	return tr.next.RoundTrip(req)
 }
 
-func (tr *traffic) intercept(before func(*http.Request) error) {
+// intercept has before look at every request: it may answer it or fail it, and lets it through by returning nothing.
+func (tr *traffic) intercept(before func(*http.Request) (*http.Response, error)) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.before = before

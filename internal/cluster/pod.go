@@ -86,14 +86,12 @@ func examineContainer(pod *corev1.Pod, status corev1.ContainerStatus, now time.T
 			}
 		}
 	}
+	// While it runs, this may be the run that goes well.
 	end := lastEnd(status)
-	if end == nil || end.ExitCode == 0 || status.State.Running != nil && status.Ready {
+	if end == nil || status.State.Running != nil || end.ExitCode == 0 && !mustRun(pod, status.Name) {
 		return nil
 	}
-	ends := int(status.RestartCount)
-	if status.State.Running == nil {
-		ends++
-	}
+	ends := int(status.RestartCount) + 1
 	if (end.Reason == "StartError" || end.Reason == "ContainerCannotRun") && ends >= 2 {
 		return &trouble{
 			code: CodeContainerConfig, blame: preview.BlameChange,
@@ -124,6 +122,12 @@ func lastEnd(status corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 		return status.State.Terminated
 	}
 	return status.LastTerminationState.Terminated
+}
+
+// mustRun reports whether a container is not meant to end, not even well.
+func mustRun(pod *corev1.Pod, container string) bool {
+	return pod.Spec.RestartPolicy == corev1.RestartPolicyAlways &&
+		slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == container })
 }
 
 // waitingSince is when the pod was given to its node: containers are prepared from then on.
@@ -167,7 +171,7 @@ func (c *Cluster) podFailure(ctx context.Context, owner string, pod *corev1.Pod,
 		d.Evidence = c.lastLines(ctx, pod, t.container)
 	}
 	if len(d.Evidence) == 0 {
-		d.Evidence = c.warnings(ctx, pod.Namespace, "Pod", pod.Name)
+		d.Evidence = c.warnings(ctx, pod)
 	}
 	return preview.Fail(nil, d)
 }
@@ -197,11 +201,12 @@ func (c *Cluster) lastLines(ctx context.Context, pod *corev1.Pod, container stri
 }
 
 // warnings reads the warning events about an object, oldest first.
-func (c *Cluster) warnings(ctx context.Context, namespace, kind, name string) []string {
-	selector := fields.Set{"involvedObject.kind": kind, "involvedObject.name": name, "type": corev1.EventTypeWarning}.AsSelector().String()
-	events, err := c.client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: selector, Limit: 100})
+func (c *Cluster) warnings(ctx context.Context, object metav1.Object) []string {
+	// By UID: a pod of a StatefulSet has the name of the one before it.
+	selector := fields.Set{"involvedObject.uid": string(object.GetUID()), "type": corev1.EventTypeWarning}.AsSelector().String()
+	events, err := c.client.CoreV1().Events(object.GetNamespace()).List(ctx, metav1.ListOptions{FieldSelector: selector, Limit: 100})
 	if err != nil {
-		c.log.DebugContext(ctx, "events not read", "namespace", namespace, "kind", kind, "name", name, "err", err)
+		c.log.DebugContext(ctx, "events not read", "namespace", object.GetNamespace(), "name", object.GetName(), "err", err)
 		return nil
 	}
 	slices.SortStableFunc(events.Items, func(a, b corev1.Event) int { return lastSeen(a).Compare(lastSeen(b)) })

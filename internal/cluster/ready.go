@@ -30,7 +30,8 @@ type Progress struct {
 }
 
 // WaitReady waits until all the objects are ready: workloads when the revision that was applied runs completely (an older one that
-// still does counts for nothing), other objects by their conditions, and those without any, Ingress among them, when they exist.
+// still does counts for nothing), Jobs when they are complete, other objects by their conditions, and those without any, Ingress
+// among them, when they exist.
 // progress (may be nil) is called from one goroutine, on every change and only then.
 //
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
@@ -225,6 +226,8 @@ func (w *wait) judge(ctx context.Context, ref ObjectRef) (ready bool, why string
 		return false, ref.String() + " has a status that cannot be read: " + err.Error(), nil
 	}
 	switch {
+	case result.Status == status.CurrentStatus && ref.Kind == "Job" && ref.Group == batchv1.GroupName && !finished(object):
+		// kstatus is content with a Job that runs; a release whose migration may still fail is not ready.
 	case result.Status == status.CurrentStatus:
 		return true, "", nil
 	case result.Status == status.FailedStatus && (ref.Kind != "Pod" || phase(object) == string(corev1.PodFailed)):
@@ -238,6 +241,23 @@ func (w *wait) judge(ctx context.Context, ref ObjectRef) (ready bool, why string
 		why = fmt.Sprintf("%s waits for %s", ref, hint)
 	}
 	return false, why, nil
+}
+
+// finished reports whether a Job is complete, or is not to run at all.
+func finished(job *unstructured.Unstructured) bool {
+	suspended, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend")
+	return suspended || condition(job, string(batchv1.JobComplete), "True") != nil
+}
+
+// condition is the condition of that type and status, nil when the object has none.
+func condition(object *unstructured.Unstructured, kind, status string) map[string]any {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	for _, c := range conditions {
+		if m, ok := c.(map[string]any); ok && m["type"] == kind && m["status"] == status {
+			return m
+		}
+	}
+	return nil
 }
 
 func phase(object *unstructured.Unstructured) string {
@@ -270,25 +290,19 @@ func (w *wait) failed(ctx context.Context, ref ObjectRef, object *unstructured.U
 			}
 		}
 		if len(d.Evidence) == 0 {
-			d.Evidence = w.c.warnings(ctx, pod.Namespace, "Pod", pod.Name)
+			d.Evidence = w.c.warnings(ctx, pod)
 		}
 	}
 	if len(d.Evidence) == 0 {
-		d.Evidence = w.c.warnings(ctx, w.id.Namespace, ref.Kind, ref.Name)
+		d.Evidence = w.c.warnings(ctx, object)
 	}
 	return preview.Fail(nil, d)
 }
 
 // failedCondition is the message of the condition that made the object fail.
 func failedCondition(object *unstructured.Unstructured) string {
-	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
-	for _, c := range conditions {
-		m, ok := c.(map[string]any)
-		if !ok {
-			continue
-		}
-		bad := m["type"] == "Progressing" && m["status"] == "False" || (m["type"] == string(batchv1.JobFailed) || m["type"] == "Stalled") && m["status"] == "True"
-		if text, _ := m["message"].(string); bad && text != "" {
+	for _, bad := range [][2]string{{"Progressing", "False"}, {string(batchv1.JobFailed), "True"}, {"Stalled", "True"}} {
+		if text, _ := condition(object, bad[0], bad[1])["message"].(string); text != "" {
 			return text
 		}
 	}
@@ -297,24 +311,17 @@ func failedCondition(object *unstructured.Unstructured) string {
 
 // replicaFailure finds pods that admission will never let in: kstatus waits for them until the deadline.
 func replicaFailure(ref ObjectRef, object *unstructured.Unstructured) error {
-	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
-	for _, c := range conditions {
-		m, _ := c.(map[string]any)
-		text, _ := m["message"].(string)
-		if m["type"] != string(appsv1.DeploymentReplicaFailure) || m["status"] != "True" {
-			continue
-		}
-		// Not "exceeded quota": pods of the older revision may be about to make room.
-		if strings.Contains(text, "violates PodSecurity") || strings.Contains(text, "usage per ") || strings.Contains(text, "is invalid:") {
-			return preview.Fail(nil, preview.Diagnosis{
-				Code:  preview.CodeRollout,
-				Cause: fmt.Sprintf("%s cannot make its pods: %s", ref, oneLine(text)),
-				Fix:   "Correct the pod's securityContext or resources in the chart.",
-				Blame: preview.BlameConfig,
-			})
-		}
+	text, _ := condition(object, string(appsv1.DeploymentReplicaFailure), "True")["message"].(string)
+	// Not "exceeded quota": pods of the older revision may be about to make room.
+	if !strings.Contains(text, "violates PodSecurity") && !strings.Contains(text, "usage per ") && !strings.Contains(text, "is invalid:") {
+		return nil
 	}
-	return nil
+	return preview.Fail(nil, preview.Diagnosis{
+		Code:  preview.CodeRollout,
+		Cause: fmt.Sprintf("%s cannot make its pods: %s", ref, oneLine(text)),
+		Fix:   "Correct the pod's securityContext or resources in the chart.",
+		Blame: preview.BlameConfig,
+	})
 }
 
 // late is what the limit amounts to: an outage when the API server told nothing, otherwise the diagnosis of what is not ready.
@@ -342,12 +349,15 @@ func (w *wait) late(ctx context.Context) error {
 			if t := examine(pod, time.Now()); t != nil {
 				return w.c.podFailure(ctx, ref.String(), pod, t)
 			}
-			if d.Evidence = w.c.warnings(ctx, pod.Namespace, "Pod", pod.Name); len(d.Evidence) > 0 {
+			if d.Evidence = w.c.warnings(ctx, pod); len(d.Evidence) > 0 {
 				break
 			}
 		}
+		if object := w.objects[objectKey{w.resources[ref], ref.Name}]; object != nil && len(d.Evidence) == 0 {
+			d.Evidence = w.c.warnings(ctx, object)
+		}
 		if len(d.Evidence) == 0 {
-			d.Evidence = w.c.warnings(ctx, w.id.Namespace, ref.Kind, ref.Name)
+			d.Fix = "If it only needs longer, raise the limit."
 		}
 		return preview.Fail(nil, d)
 	}

@@ -1,0 +1,85 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	passed := roundTrip(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+	})
+	const objects, records = "/api/v1/namespaces/a/configmaps/x", "/api/v1/namespaces/a/secrets/sh.helm.release.v1.preview.v2"
+	for _, c := range []struct {
+		method, path       string
+		live, done, closed bool // does it pass?
+	}{
+		{http.MethodGet, objects, true, false, false},
+		{http.MethodPatch, objects, true, false, false},
+		{http.MethodDelete, objects, true, false, false},
+		{http.MethodPost, "/api/v1/namespaces/a/secrets", true, false, false},
+		{http.MethodPatch, "/api/v1/namespaces/a/secrets/mine", true, false, false},
+		{http.MethodPut, records, true, true, false},
+		{http.MethodDelete, records, true, false, false},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		g := &gate{ctx: ctx, next: passed}
+		try := func(state string, want bool) {
+			resp, err := g.RoundTrip(httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader("body")))
+			if resp != nil {
+				resp.Body.Close()
+			}
+			if got := err == nil; got != want {
+				t.Errorf("%s %s, %s: %v", c.method, c.path, state, err)
+			}
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s %s, %s: not the context's error: %v", c.method, c.path, state, err)
+			}
+		}
+		try("live", c.live)
+		cancel()
+		try("done", c.done)
+		g.close()
+		try("closed", c.closed)
+	}
+}
+
+// TestGateWaitsForWrites: at the end of an operation reads are cut off, a write gets a little time for its answer, and closing waits for it.
+func TestGateWaitsForWrites(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]time.Duration{http.MethodGet: 0, http.MethodPatch: linger} {
+		synctest.Test(t, func(t *testing.T) {
+			silent := roundTrip(func(req *http.Request) (*http.Response, error) {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			g := &gate{ctx: ctx, next: silent}
+			go func() {
+				resp, err := g.RoundTrip(httptest.NewRequestWithContext(t.Context(), method, "/x", nil))
+				if err == nil {
+					resp.Body.Close()
+					t.Error("an answer from a silent server")
+				}
+			}()
+			synctest.Wait()
+			started := time.Now()
+			cancel()
+			g.close()
+			if took := time.Since(started); took != want {
+				t.Errorf("%s: closed after %s, want %s", method, took, want)
+			}
+		})
+	}
+}
