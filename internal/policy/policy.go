@@ -112,8 +112,8 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	if p != before {
 		d.Preview = &p
 	}
-	if wantedChanged {
-		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobReconcile})
+	if byReconcile := e.Fence != nil && e.Fence.Kind == preview.JobReconcile; wantedChanged && !byReconcile {
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobReconcile}) // the job itself goes on by what it just read
 	}
 	return d
 }

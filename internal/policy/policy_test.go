@@ -94,9 +94,10 @@ func (w *world) hint(sha string, open bool) {
 	w.apply(preview.Event{Kind: preview.EventHint, PullRequest: pull(sha, open), Closed: !open})
 }
 
+// observe is what the reconcile job reads.
 func (w *world) observe(sha string, open bool) {
 	w.t.Helper()
-	w.apply(preview.Event{Kind: preview.EventObserved, PullRequest: pull(sha, open)})
+	w.apply(preview.Event{Kind: preview.EventObserved, PullRequest: pull(sha, open), Fence: &preview.Fence{Kind: preview.JobReconcile}})
 }
 
 func (w *world) work(kind preview.EventKind, sha string) {
@@ -133,7 +134,7 @@ func TestOpenPushClose(t *testing.T) {
 	w.hint(shaB, true)
 	w.expect(preview.StatusRunning, false, preview.JobReconcile)
 	w.observe(shaB, true)
-	w.expect(preview.StatusRunning, true, preview.JobReconcile)
+	w.expect(preview.StatusRunning, true)
 	w.work(preview.EventStarted, shaB)
 	if w.p.LiveSHA != shaA || w.p.URL == "" {
 		t.Errorf("while %s deploys, %q answers at %q; want the old commit to stay live", shaB, w.p.LiveSHA, w.p.URL)
@@ -142,7 +143,7 @@ func TestOpenPushClose(t *testing.T) {
 
 	w.hint(shaB, false)
 	w.observe(shaB, false)
-	w.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
 	w.work(preview.EventDeleted, "")
 	w.expect(preview.StatusDeleted, false, preview.JobComment)
 	if w.p.LiveSHA != "" || w.p.URL != "" || w.p.NamespaceUID != "" || w.p.ClosedAt.IsZero() {
@@ -208,7 +209,7 @@ func TestTruthBeatsHint(t *testing.T) {
 	closed := &world{t: t}
 	closed.hint(shaA, true) // "synchronize" after "closed"
 	closed.observe(shaA, false)
-	closed.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+	closed.expect(preview.StatusDeleting, true, preview.JobComment)
 }
 
 // TestOvertaken: the result of a deployment that something newer overtook is refused, so it can neither call an old commit
@@ -244,14 +245,14 @@ func TestForcePushBackAndReopenDeployAgain(t *testing.T) {
 	w.work(preview.EventStarted, shaB)
 	w.work(preview.EventSucceeded, shaB)
 	w.observe(shaA, true) // force-push back to a known commit
-	w.expect(preview.StatusRunning, true, preview.JobReconcile)
+	w.expect(preview.StatusRunning, true)
 	w.work(preview.EventStarted, shaA)
 	w.work(preview.EventSucceeded, shaA)
 
 	w.observe(shaA, false)
 	w.work(preview.EventDeleted, "")
 	w.observe(shaA, true) // reopen
-	w.expect(preview.StatusPending, true, preview.JobComment, preview.JobReconcile)
+	w.expect(preview.StatusPending, true, preview.JobComment)
 	w.work(preview.EventStarted, shaA)
 	w.work(preview.EventSucceeded, shaA)
 	w.expect(preview.StatusRunning, false, preview.JobComment)
@@ -270,7 +271,7 @@ func TestReopenWhileDeleting(t *testing.T) {
 	if err := w.try(preview.Event{Kind: preview.EventDeleted, Generation: generation}); !errors.Is(err, preview.ErrStale) {
 		t.Errorf("end of the overtaken removal: %v, want ErrStale", err)
 	}
-	w.expect(preview.StatusPending, true, preview.JobComment, preview.JobReconcile)
+	w.expect(preview.StatusPending, true, preview.JobComment)
 }
 
 // TestTakenUpAgain: after a crash the same deployment goes on; one for another commit is ended first.
@@ -303,6 +304,14 @@ func TestFailureKeepsWhatIsLive(t *testing.T) {
 	}
 	w.apply(preview.Event{Kind: preview.EventRedeploy})
 	w.expect(preview.StatusFailed, true, preview.JobReconcile)
+}
+
+// TestObservedByAnother: whoever else reads the truth and finds it changed asks for the job that acts on it.
+func TestObservedByAnother(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventObserved, PullRequest: pull(shaB, true)})
+	w.expect(preview.StatusRunning, true, preview.JobReconcile)
 }
 
 func TestVanished(t *testing.T) {

@@ -55,7 +55,7 @@ func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
 			case errors.Is(err, preview.ErrStale), time.Since(last) > w.Lease:
 				c.cancel(errors.Join(preview.ErrStale, err))
 				return
-			default:
+			case c.ctx.Err() == nil:
 				w.Log.Warn("renew lease", "job", job.Kind, "preview_id", job.PreviewID, "error", err)
 			}
 		}

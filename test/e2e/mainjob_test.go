@@ -93,8 +93,8 @@ func TestDuplicates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range b.github.Deliveries() {
-		if d.StatusCode != 200 && d.Event == "pull_request" {
-			t.Errorf("redelivery answered %d", d.StatusCode)
+		if d.Code != 200 && d.Event == "pull_request" {
+			t.Errorf("redelivery answered %d", d.Code)
 		}
 	}
 	if after := b.comment(pull, "| success |"); after != before {
