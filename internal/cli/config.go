@@ -1,5 +1,7 @@
 package cli
 
+//go:generate sh -c "{ printf '# Configuration\\n\\nWritten by `catalyst config reference`; do not edit.\\n\\n'; go run ../../cmd/catalyst config reference; } > ../../docs/configuration.md"
+
 import (
 	"fmt"
 
