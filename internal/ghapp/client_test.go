@@ -79,7 +79,17 @@ func TestForkDeleted(t *testing.T) {
 func TestNoPullFromBadAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, body := range []string{``, `{}`, `null`, `<html>`, `[]`, `{"state":"closed"}`, fmt.Sprintf(`{"number":%d,"base":{"repo":{"id":%d,"full_name":"acme/web"}},"head":{"sha":"x"}}`, b.number(), b.web.ID())} {
+	almost := func(number int, state, sha string) string {
+		return fmt.Sprintf(`{"number":%d,"state":%q,"base":{"repo":{"id":%d,"full_name":"acme/web"}},"head":{"sha":%q}}`, number, state, b.web.ID(), sha)
+	}
+	b.github.Inject(fakegithub.Fault{Status: 200, Body: almost(b.number(), "closed", sha), Unchecked: true}.On("GET", "/pulls/"))
+	if pr := b.read(t); pr.Open || pr.Comments != -1 {
+		t.Fatalf("%+v: the answers below would fail for another reason", pr)
+	}
+	for _, body := range []string{
+		``, `{}`, `null`, `<html>`, `[]`, `{"state":"closed"}`,
+		almost(b.number()+1, "closed", sha), almost(b.number(), "", sha), almost(b.number(), "closed", ""), almost(b.number(), "closed", "x"),
+	} {
 		b.github.Inject(fakegithub.Fault{Status: 200, Body: body, Unchecked: true}.On("GET", "/pulls/"))
 		pr, err := b.client.PullRequest(t.Context(), b.repo, b.number())
 		if err == nil || errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone) {
@@ -157,6 +167,9 @@ func TestFirstCallerLeaves(t *testing.T) {
 	wait.Wait()
 	if !errors.Is(first, context.Canceled) || second != nil {
 		t.Errorf("first: %v, want context.Canceled; second: %v, want none", first, second)
+	}
+	if n := len(b.wire.requests("/access_tokens")); n != 1 {
+		t.Errorf("%d tokens were asked for, want 1: the first caller took its own away", n)
 	}
 }
 
@@ -281,32 +294,42 @@ func TestRenamed(t *testing.T) {
 	b.tarball(t)
 }
 
-// TestNameReused (T19): another repository has the old name. Nothing of it is read, and nothing is written to it.
+// TestNameReused (T19): another repository has the old name. Nothing of it is read, and nothing is written to it, whichever
+// call comes first.
 func TestNameReused(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"App", "token"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
+			robot := b.github.CreateUser("robot")
+			b.web.AddCollaborator(robot, "write")
+			options := ghapp.Options{AppID: b.app.ID(), PrivateKey: b.app.KeyPEM()}
 			if mode == "token" {
-				robot := b.github.CreateUser("robot")
-				b.web.AddCollaborator(robot, "write")
-				b.client, b.repo.InstallationID = b.connect(t, ghapp.Options{Token: robot.Token()}), 0
+				options, b.repo.InstallationID = ghapp.Options{Token: robot.Token()}, 0
 			}
+			sha := b.pull.HeadSHA()
 			b.web.Rename("site")
 			squatter := b.org.CreateRepo(fakegithub.RepoOptions{Name: "web"})
 			other := squatter.OpenPull(fakegithub.PullOptions{Title: "Red", Files: fakegithub.Text(map[string]string{"a": "b"})})
 			if other.Number() != b.pull.Number() {
 				t.Fatalf("numbers %d and %d differ: the test proves nothing", other.Number(), b.pull.Number())
 			}
-			b.comment(t, ghapp.CommentRequest{Body: text("one")})
+			b.client = b.connect(t, options)
 			if pr := b.read(t); pr.Title != "Blue" || pr.RepositoryID != b.web.ID() {
 				t.Errorf("read %q of repository %d", pr.Title, pr.RepositoryID)
 			}
+			b.client = b.connect(t, options)
+			b.comment(t, ghapp.CommentRequest{Body: text("one")})
 			if len(other.Comments()) != 0 || len(b.comments()) != 1 {
 				t.Errorf("%d comments on the other repository's pull request, %d on ours", len(other.Comments()), len(b.comments()))
 			}
-			b.tarball(t)
+			b.client = b.connect(t, options)
+			if body, err := b.client.Tarball(t.Context(), b.repo, sha); err != nil {
+				t.Error(err)
+			} else {
+				_ = body.Close()
+			}
 		})
 	}
 }

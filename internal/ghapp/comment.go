@@ -75,10 +75,10 @@ func (c *Client) comment(ctx context.Context, r Repo, number int, req CommentReq
 	return c.create(ctx, r, number, req.Body)
 }
 
-// deleted reports whether GitHub says that a comment is not there, while its repository is.
+// deleted reports whether GitHub says that a comment is not there.
 func deleted(err error) bool {
 	var a *answer
-	return errors.As(err, &a) && (a.status == 404 && !errors.Is(err, preview.ErrGone) || a.status == 410)
+	return errors.As(err, &a) && (a.status == 404 || a.status == 410)
 }
 
 func (c *Client) edit(ctx context.Context, r Repo, id int64, body string) (int64, error) {
