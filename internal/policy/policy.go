@@ -14,6 +14,8 @@ import (
 type Rules struct {
 	GitHubHost   string   // "github.com", or the host of an enterprise server; part of the hashed names
 	Repositories []string // full names of the configured repositories
+	Limits       Limits
+	ConfirmGone  time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
 
 // settle is how long a comment about a passing state waits, so that a quick next state replaces it (design, experience §1.2).
@@ -43,10 +45,10 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	switch e.Kind {
 	case preview.EventObserved:
 		return observed(s, p, e), nil
-	case preview.EventVanished:
-		e.PullRequest = p.PullRequest
-		e.PullRequest.Open = false
-		return observed(s, p, e), nil
+	case preview.EventMissing:
+		return missing(s, p, e, r), nil
+	case preview.EventLeftover:
+		return leftover(s, p), nil
 	case preview.EventRedeploy:
 		return redeploy(p), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
@@ -55,6 +57,9 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	if e.Generation != p.Generation && e.Kind != preview.EventSuperseded {
 		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",
 			e.Kind, e.Generation, p.Ref(), p.Generation, preview.ErrStale)
+	}
+	if e.Kind == preview.EventStarted {
+		return started(s, p, e, r), nil
 	}
 	return progressed(s, p, e)
 }
@@ -87,6 +92,7 @@ func ignored(format string, args ...any) preview.Decision {
 // observed takes the truth over. What is wanted changes with the commit, or when the pull request is closed or reopened.
 func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
 	before := p
+	p.MissingSince = time.Time{}
 	pr := e.PullRequest
 	wantedChanged := pr.Open != p.Open || pr.Open && pr.HeadSHA != p.HeadSHA
 	p.PullRequest = pr
@@ -102,7 +108,8 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	var d preview.Decision
 	switch ending := p.Status == preview.StatusDeleting || p.Status == preview.StatusDeleted; {
 	case !p.Open && p.Due() && !ending:
-		p.Status, p.Diagnosis = preview.StatusDeleting, nil
+		d.Advance = p.Status == preview.StatusQueued || p.Status == preview.StatusDeploying
+		p.Status, p.Diagnosis, p.QueuedAt = preview.StatusDeleting, nil, time.Time{}
 		p.LiveSHA, p.LiveSince, p.URL = "", time.Time{}, ""
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
 	case p.Open && p.Due() && ending:
@@ -115,6 +122,55 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	if byReconcile := e.Fence != nil && e.Fence.Kind == preview.JobReconcile; wantedChanged && !byReconcile {
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobReconcile}) // the job itself goes on by what it just read
 	}
+	return d
+}
+
+// missing believes that a pull request is gone only when GitHub goes on saying so: one wrong answer must not delete anything.
+func missing(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
+	confirm := r.ConfirmGone
+	if confirm == 0 {
+		confirm = time.Minute
+	}
+	switch {
+	case p.MissingSince.IsZero():
+		p.MissingSince = s.Now
+		return preview.Decision{Preview: &p}
+	case s.Now.Sub(p.MissingSince) < confirm:
+		return preview.Decision{}
+	}
+	since := p.MissingSince
+	e.PullRequest = p.PullRequest
+	e.PullRequest.Open = false
+	d := observed(s, p, e)
+	if d.Preview != nil {
+		d.Preview.MissingSince = since
+	}
+	return d
+}
+
+// leftover starts a removal anew: the preview was called deleted, and its namespace is there.
+func leftover(s preview.State, p preview.Preview) preview.Decision {
+	if p.Open || p.Due() {
+		return preview.Decision{}
+	}
+	p.Generation++
+	p.Status, p.ChangedAt = preview.StatusDeleting, s.Now
+	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
+}
+
+// started begins a deployment, or puts the preview in line when the limits leave no place for it.
+func started(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
+	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
+	if _, waits := Wait(s.Line, r.Limits, self, s.Now); waits {
+		if p.Status == preview.StatusQueued {
+			return preview.Decision{}
+		}
+		p.Status, p.QueuedAt, p.ChangedAt = preview.StatusQueued, s.Now, s.Now
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+	}
+	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+	p.Status, p.Host, p.Diagnosis, p.QueuedAt, p.ChangedAt = preview.StatusDeploying, e.Host, nil, time.Time{}, s.Now
+	d.Preview = &p
 	return d
 }
 
@@ -133,19 +189,28 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 		p.ChangedAt = s.Now
 	}
 	switch e.Kind {
-	case preview.EventStarted:
-		p.Status, p.Host, p.Diagnosis = preview.StatusDeploying, e.Host, nil
-		return preview.Decision{Preview: &p, Deployments: start(s, p, e), Jobs: []preview.JobRequest{now}}, nil
 	case preview.EventNamespace:
 		p.NamespaceUID = e.NamespaceUID
 		return preview.Decision{Preview: &p}, nil
 	case preview.EventSucceeded:
 		p.Status, p.Settled, p.URL, p.Diagnosis = preview.StatusRunning, p.Generation, e.URL, nil
 		p.LiveSHA, p.LiveSince = e.SHA, s.Now
-		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentSucceeded), Jobs: []preview.JobRequest{now}}, nil
+		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentSucceeded), Jobs: []preview.JobRequest{now}, Advance: true}, nil
 	case preview.EventFailed:
-		p.Status, p.Settled, p.Diagnosis = preview.StatusFailed, p.Generation, e.Diagnosis
-		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentFailed), Jobs: []preview.JobRequest{now}}, nil
+		p.Status, p.Settled, p.Diagnosis, p.QueuedAt = preview.StatusFailed, p.Generation, e.Diagnosis, time.Time{}
+		return preview.Decision{Preview: &p, Deployments: finish(s, e, preview.DeploymentFailed), Jobs: []preview.JobRequest{now}, Advance: true}, nil
+	case preview.EventDegraded:
+		if p.Status != preview.StatusRunning {
+			return preview.Decision{}, nil
+		}
+		p.Status, p.Diagnosis = preview.StatusDegraded, e.Diagnosis
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
+	case preview.EventHealed:
+		if p.Status != preview.StatusDegraded {
+			return preview.Decision{}, nil
+		}
+		p.Status, p.Diagnosis = preview.StatusRunning, nil
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
 	case preview.EventSuperseded:
 		return preview.Decision{Deployments: finish(s, e, preview.DeploymentSuperseded)}, nil
 	case preview.EventDeleteStuck:
@@ -154,7 +219,7 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 	case preview.EventDeleted:
 		p.Status, p.Settled, p.Diagnosis = preview.StatusDeleted, p.Generation, nil
 		p.NamespaceUID, p.LiveSHA, p.LiveSince, p.URL = "", "", time.Time{}, ""
-		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}, Advance: true}, nil
 	default:
 		return preview.Decision{}, fmt.Errorf("event kind %q: %w", e.Kind, preview.ErrInvalid)
 	}

@@ -31,10 +31,12 @@ type world struct {
 	deps []preview.Deployment
 	jobs []preview.JobKind // asked for by the last event
 	last preview.Decision
+
+	later time.Duration // how much later than now it is
 }
 
 func (w *world) state() preview.State {
-	s := preview.State{Preview: w.p, Now: now}
+	s := preview.State{Preview: w.p, Now: now.Add(w.later)}
 	if n := len(w.deps); n > 0 {
 		d := w.deps[n-1]
 		s.Deployment = &d
@@ -314,13 +316,77 @@ func TestObservedByAnother(t *testing.T) {
 	w.expect(preview.StatusRunning, true, preview.JobReconcile)
 }
 
-func TestVanished(t *testing.T) {
+// TestMissing: one 404 deletes nothing; only GitHub saying so again, some time later, does.
+func TestMissing(t *testing.T) {
 	t.Parallel()
 	w := opened(t)
-	w.apply(preview.Event{Kind: preview.EventVanished})
-	w.expect(preview.StatusDeleting, true, preview.JobComment, preview.JobReconcile)
+	gone := preview.Event{Kind: preview.EventMissing, Fence: &preview.Fence{Kind: preview.JobReconcile}}
+	w.apply(gone)
+	w.expect(preview.StatusRunning, false)
+	w.later = 59 * time.Second
+	w.apply(gone)
+	w.expect(preview.StatusRunning, false)
+	w.observe(shaA, true) // it was there all the time
+	w.later = 2 * time.Minute
+	w.apply(gone)
+	w.expect(preview.StatusRunning, false)
+	w.later = 4 * time.Minute
+	w.apply(gone)
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
 	if w.p.Repository != "acme/web" || w.p.HeadSHA != shaA {
 		t.Errorf("what is known of the pull request was lost: %+v", w.p.PullRequest)
+	}
+}
+
+func TestLeftover(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventLeftover})
+	w.expect(preview.StatusRunning, false) // wanted, so nothing is left over
+	w.observe(shaA, false)
+	w.work(preview.EventDeleted, "")
+	w.apply(preview.Event{Kind: preview.EventLeftover})
+	w.expect(preview.StatusDeleting, true, preview.JobReconcile)
+	w.work(preview.EventDeleted, "")
+	w.expect(preview.StatusDeleted, false, preview.JobComment)
+}
+
+func TestQueued(t *testing.T) {
+	t.Parallel()
+	limited := rules
+	limited.Limits = policy.Limits{Deployments: 1}
+	busy := []preview.Place{{PreviewID: "other", Key: preview.Key{RepositoryID: 2, Number: 1}, Status: preview.StatusDeploying}}
+	p := preview.Preview{ID: "me", PullRequest: pull(shaA, true), Status: preview.StatusPending, Generation: 1}
+	start := preview.Event{Kind: preview.EventStarted, Key: key, Generation: 1, SHA: shaA}
+
+	d, err := policy.Decide(preview.State{Preview: &p, Line: busy, Now: now}, start, limited)
+	if err != nil || d.Preview == nil || d.Preview.Status != preview.StatusQueued || !d.Preview.QueuedAt.Equal(now) || len(d.Deployments) != 0 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	p = *d.Preview
+	if d, err = policy.Decide(preview.State{Preview: &p, Line: busy, Now: now.Add(time.Second)}, start, limited); err != nil || d.Preview != nil || len(d.Jobs) != 0 {
+		t.Errorf("asked again while it waits: %+v, %v", d, err)
+	}
+	if d, err = policy.Decide(preview.State{Preview: &p, Now: now}, start, limited); err != nil || d.Preview.Status != preview.StatusDeploying || !d.Preview.QueuedAt.IsZero() || len(d.Deployments) != 1 {
+		t.Errorf("with a free slot: %+v, %v", d, err)
+	}
+	closed := preview.Event{Kind: preview.EventObserved, Key: key, PullRequest: pull(shaA, false)}
+	if d, err = policy.Decide(preview.State{Preview: &p, Line: busy, Now: now}, closed, limited); err != nil || d.Preview.Status != preview.StatusDeleting || !d.Preview.QueuedAt.IsZero() || !d.Advance {
+		t.Errorf("closed while it waits: %+v, %v", d, err)
+	}
+}
+
+func TestDegradedAndHealed(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.work(preview.EventDegraded, "")
+	w.expect(preview.StatusDegraded, false, preview.JobComment)
+	w.work(preview.EventDegraded, "")
+	w.expect(preview.StatusDegraded, false)
+	w.work(preview.EventHealed, "")
+	w.expect(preview.StatusRunning, false, preview.JobComment)
+	if w.p.Diagnosis != nil || w.p.LiveSHA != shaA {
+		t.Errorf("%+v", w.p)
 	}
 }
 

@@ -9,7 +9,10 @@ type EventKind string
 const (
 	EventHint        EventKind = "hint"            // a delivery says that something about the pull request changed
 	EventObserved    EventKind = "observed"        // the pull request as just read from GitHub: the truth
-	EventVanished    EventKind = "vanished"        // GitHub says the pull request or its repository is gone for us
+	EventMissing     EventKind = "missing"         // GitHub says that there is no such pull request for us; believed when it says so again later
+	EventLeftover    EventKind = "leftover"        // a namespace of ours is there although nothing is wanted
+	EventDegraded    EventKind = "degraded"        // a running preview lost what it runs on
+	EventHealed      EventKind = "healed"          // a degraded preview has it back
 	EventRedeploy    EventKind = "redeploy"        // a person asks for the same commit again
 	EventStarted     EventKind = "started"         // a deployment begins
 	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours
@@ -49,6 +52,7 @@ type State struct {
 	Preview    *Preview    // nil when there is none yet
 	Deployment *Deployment // the newest one; nil when there is none
 	Duplicate  bool        // the delivery's body was received before
+	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
 	Now        time.Time   // the database's time
 }
 
@@ -58,6 +62,17 @@ type Decision struct {
 	Names       []string     // for a new preview: the names it may take, best first
 	Deployments []Deployment // new or changed ones; an empty ID creates one
 	Jobs        []JobRequest
+	Advance     bool            // a place may have become free: whoever is next in line is to be asked again
 	Outcome     DeliveryOutcome // of the delivery, if there is one
 	Reason      string          // why the delivery is ignored, for people
+}
+
+// Place is one preview's place among those that hold a deployment slot or a namespace, or wait for one.
+type Place struct {
+	PreviewID string
+	Key
+	Repository string
+	Status     Status
+	Live       bool      // it holds a namespace
+	QueuedAt   time.Time // zero unless it waits
 }

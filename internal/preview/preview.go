@@ -54,6 +54,9 @@ type Preview struct {
 	CommentHash      string // of the body written last, so that an unchanged comment is not written again
 	CommentAttempted bool   // a comment may exist although CommentID is 0: search before creating
 
+	QueuedAt     time.Time // since when it waits for a slot; zero while it does not
+	MissingSince time.Time // when GitHub first said that the pull request does not exist; zero while it does
+
 	CreatedAt time.Time
 	ChangedAt time.Time // of the last change a person would care about; the comment's "last updated"
 	ClosedAt  time.Time // zero while the pull request is open

@@ -6,8 +6,10 @@ type Status string
 // The statuses of a preview. In the pull request's comment StatusRunning reads "success" (design, S3).
 const (
 	StatusPending   Status = "pending"   // known, nothing done yet
+	StatusQueued    Status = "queued"    // waits for a free slot; see policy.Line
 	StatusDeploying Status = "deploying" // a deployment is in progress
 	StatusRunning   Status = "running"   // the live commit answered its readiness checks
+	StatusDegraded  Status = "degraded"  // it ran, and lost what it runs on
 	StatusFailed    Status = "failed"    // the last deployment failed; an older commit may still be live
 	StatusDeleting  Status = "deleting"  // the pull request is closed, its namespace is being removed
 	StatusDeleted   Status = "deleted"   // nothing is left in the cluster
