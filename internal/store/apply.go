@@ -15,51 +15,34 @@ import (
 // Decide turns what is known into what changes. It must be pure: Apply may call it more than once.
 type Decide func(preview.State) (preview.Decision, error)
 
-// maxConflicts is how often Apply starts again when somebody else changed the preview between its read and its write.
-const maxConflicts = 20
-
-// errConflict says that the row moved between read and write; Apply then starts again.
-var errConflict = errors.New("changed meanwhile")
-
 // Apply stores what the event changes: the delivery, the preview, its deployments and the jobs that follow, in one
 // transaction, and returns the preview as it then is (its zero value when there is none) and the decision.
-// An event with a fence is refused with preview.ErrStale once the job's lease was lost. Jobs are announced after the commit.
-func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (preview.Preview, preview.Decision, error) {
-	for range maxConflicts {
-		p, d, err := s.applyOnce(ctx, e, decide)
-		if errors.Is(err, errConflict) {
-			continue
-		}
-		if err == nil && len(d.Jobs) > 0 {
-			s.poke()
-		}
-		return p, d, err
-	}
-	return preview.Preview{}, preview.Decision{}, fmt.Errorf("store event %s for %s: the row changed %d times in a row", e.Kind, e.Key, maxConflicts)
-}
-
-func (s *Store) applyOnce(ctx context.Context, e preview.Event, decide Decide) (p preview.Preview, d preview.Decision, err error) {
-	err = s.tx(ctx, func(q *db.Queries, now int64) error {
+// An event with a fence is refused with preview.ErrStale once the job's lease was lost. Jobs are announced with the commit.
+// Events of one preview are applied one after the other, in whatever process. Text is stored as valid UTF-8, with what is
+// not replaced. After an error nothing is stored; only when the connection broke during the commit nobody knows, and the
+// event may be handed in again.
+func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p preview.Preview, d preview.Decision, err error) {
+	err = s.tx(ctx, e.Key, func(q *db.Queries, now int64) (due bool, err error) {
 		if err := checkFence(ctx, q, e.Fence, now); err != nil {
-			return err
+			return false, err
 		}
 		state, version, err := load(ctx, q, e, now)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if d, err = decide(state); err != nil {
-			return err
+			return false, err
 		}
 		if err := insertDelivery(ctx, q, e.Delivery, d, now); err != nil {
-			return err
+			return false, err
 		}
 		if p, err = writePreview(ctx, q, state.Preview, d, version, now); err != nil {
-			return err
+			return false, err
 		}
 		if err := writeDeployments(ctx, q, p.ID, d.Deployments); err != nil {
-			return err
+			return false, err
 		}
-		return requestJobs(ctx, q, p.ID, d.Jobs, now)
+		return len(d.Jobs) > 0, requestJobs(ctx, q, p.ID, d.Jobs, now)
 	})
 	return p, d, err
 }
@@ -103,6 +86,11 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 		return state, 0, err
 	}
 	state.Preview = &p
+	if e.Kind == preview.EventStarted {
+		if state.Line, err = places(ctx, q); err != nil {
+			return state, 0, err
+		}
+	}
 	last, err := q.LastDeployment(ctx, p.ID)
 	if err == nil {
 		dep, convErr := toDeployment(last)

@@ -11,13 +11,14 @@ import (
 	"catalyst.dev/catalyst/internal/store/db"
 )
 
-// Claim takes the job of the kind that is due longest, under a lease of ttl. preview.ErrNotFound when none is due. A job whose holder died is due again when its
-// lease runs out; of several claimers exactly one gets it.
+// Claim takes the job of the kind that is due longest, under a lease of ttl. preview.ErrNotFound when none is due, or when
+// another claimer took it in the same moment: NextDue tells. A job whose holder died is due again when its lease runs out; of
+// several claimers, in whatever process, exactly one gets it.
 func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error) {
 	var row db.Job
-	err := s.tx(ctx, func(q *db.Queries, now int64) (err error) {
+	err := s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
 		row, err = q.ClaimJob(ctx, db.ClaimJobParams{Kind: string(kind), Holder: holder, LeaseUntil: now + ttl.Milliseconds(), Now: now})
-		return err
+		return false, err
 	})
 	if err != nil {
 		return preview.Job{}, notFound(err, "claim a %s job", kind)
@@ -31,9 +32,9 @@ func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, 
 // Renew prolongs the lease by ttl from now and returns the job's newest generation, which is higher than the claimed one
 // when it was asked for again. preview.ErrStale when the lease is lost: stop at once.
 func (s *Store) Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error) {
-	err = s.tx(ctx, func(q *db.Queries, now int64) (err error) {
+	err = s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
 		generation, err = q.RenewJob(ctx, db.RenewJobParams{Kind: string(f.Kind), PreviewID: f.PreviewID, Token: f.Token, LeaseUntil: now + ttl.Milliseconds(), Now: now})
-		return err
+		return false, err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, stale(f)
@@ -63,9 +64,9 @@ func (s *Store) Retry(ctx context.Context, f preview.Fence, attempt int, delay t
 
 func (s *Store) endClaim(ctx context.Context, f preview.Fence, end func(*db.Queries, int64) (int64, error)) error {
 	var rows int64
-	err := s.tx(ctx, func(q *db.Queries, now int64) (err error) {
+	err := s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
 		rows, err = end(q, now)
-		return err
+		return rows > 0, err
 	})
 	if err != nil {
 		return fmt.Errorf("end claim of %s for preview %s: %w", f.Kind, f.PreviewID, err)
@@ -73,7 +74,6 @@ func (s *Store) endClaim(ctx context.Context, f preview.Fence, end func(*db.Quer
 	if rows == 0 {
 		return stale(f)
 	}
-	s.poke()
 	return nil
 }
 
@@ -81,18 +81,29 @@ func stale(f preview.Fence) error {
 	return fmt.Errorf("lease %d of %s for preview %s is over: %w", f.Token, f.Kind, f.PreviewID, preview.ErrStale)
 }
 
+// Request asks for jobs of one preview outside of an event: by a timer, or because a place became free. previewID is empty
+// for a kind that concerns no preview.
+func (s *Store) Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error {
+	err := s.tx(ctx, func(q *db.Queries, now int64) error { return requestJobs(ctx, q, previewID, jobs, now) })
+	if err != nil {
+		return err
+	}
+	s.poke()
+	return nil
+}
+
 // NextDue returns how long it is until a job becomes due: zero when one is, preview.ErrNotFound when there is none.
 func (s *Store) NextDue(ctx context.Context) (wait time.Duration, err error) {
-	err = s.tx(ctx, func(q *db.Queries, now int64) error {
-		due, err := q.NextDue(ctx)
+	err = s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (bool, error) {
+		at, err := q.NextDue(ctx)
 		switch {
 		case err != nil:
-			return err
-		case due == 0:
-			return sql.ErrNoRows
+			return false, err
+		case at == 0:
+			return false, sql.ErrNoRows
 		}
-		wait = max(0, time.Duration(due-now)*time.Millisecond)
-		return nil
+		wait = max(0, time.Duration(at-now)*time.Millisecond)
+		return false, nil
 	})
 	if err != nil {
 		return 0, notFound(err, "look for the next job")

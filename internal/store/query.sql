@@ -19,6 +19,12 @@ SELECT * FROM previews WHERE id = @id;
 -- name: ListPreviews :many
 SELECT * FROM previews ORDER BY changed_at DESC, id DESC LIMIT @max_rows;
 
+-- name: ListPlaces :many
+SELECT id, repository_id, number, repository, status, namespace_uid, queued_at FROM previews WHERE status <> 'deleted';
+
+-- name: ListUnfinished :many
+SELECT * FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id;
+
 -- name: CountPreviews :many
 SELECT status, COUNT(*) AS previews FROM previews GROUP BY status;
 
@@ -29,11 +35,11 @@ SELECT COUNT(*) FROM previews WHERE namespace = @namespace;
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at)
+    changed_at, closed_at, queued_at, missing_since)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
-    @changed_at, @closed_at)
+    @changed_at, @closed_at, @queued_at, @missing_since)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -42,7 +48,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     head_repository_id = @head_repository_id, open = @open, merged = @merged, draft = @draft, comments = @comments,
     namespace_uid = @namespace_uid, host = @host, url = @url, status = @status, generation = @generation, settled = @settled,
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
-    comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at
+    comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
+    queued_at = @queued_at, missing_since = @missing_since
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one

@@ -53,6 +53,33 @@ func (s *Store) Deliveries(ctx context.Context, limit int) ([]preview.Delivery, 
 	return convert(rows, toDelivery)
 }
 
+// Unfinished returns every preview that is not deleted, or that something is due for.
+func (s *Store) Unfinished(ctx context.Context) ([]preview.Preview, error) {
+	rows, err := s.q.ListUnfinished(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished previews: %w", err)
+	}
+	return convert(rows, toPreview)
+}
+
+// Line returns the previews that hold a deployment slot or a namespace, or wait for one.
+func (s *Store) Line(ctx context.Context) ([]preview.Place, error) { return places(ctx, s.q) }
+
+func places(ctx context.Context, q *db.Queries) ([]preview.Place, error) {
+	rows, err := q.ListPlaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the line: %w", err)
+	}
+	out := make([]preview.Place, len(rows))
+	for i, r := range rows {
+		out[i] = preview.Place{
+			PreviewID: r.ID, Key: preview.Key{RepositoryID: r.RepositoryID, Number: int(r.Number)}, Repository: r.Repository,
+			Status: preview.Status(r.Status), Live: r.NamespaceUid != "", QueuedAt: fromMS(r.QueuedAt),
+		}
+	}
+	return out, nil
+}
+
 // CountPreviews returns the number of previews by status.
 func (s *Store) CountPreviews(ctx context.Context) (map[preview.Status]int64, error) {
 	rows, err := s.q.CountPreviews(ctx)

@@ -26,6 +26,7 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 		LiveSHA: r.LiveSha, LiveSince: fromMS(r.LiveSince), Diagnosis: diagnosis,
 		CommentID: r.CommentID, CommentHash: r.CommentHash, CommentAttempted: r.CommentAttempted,
 		CreatedAt: fromMS(r.CreatedAt), ChangedAt: fromMS(r.ChangedAt), ClosedAt: fromMS(r.ClosedAt),
+		QueuedAt: fromMS(r.QueuedAt), MissingSince: fromMS(r.MissingSince),
 	}, nil
 }
 
@@ -39,6 +40,7 @@ func insertParams(p preview.Preview) db.InsertPreviewParams {
 		Url: p.URL, Status: string(p.Status), Generation: p.Generation, Settled: p.Settled, LiveSha: p.LiveSHA,
 		LiveSince: toMS(p.LiveSince), Diagnosis: diagnosis, CommentID: p.CommentID, CommentHash: p.CommentHash,
 		CommentAttempted: p.CommentAttempted, CreatedAt: toMS(p.CreatedAt), ChangedAt: toMS(p.ChangedAt), ClosedAt: toMS(p.ClosedAt),
+		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince),
 	}
 }
 
@@ -50,7 +52,8 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		HeadRepositoryID: i.HeadRepositoryID, Open: i.Open, Merged: i.Merged, Draft: i.Draft, Comments: i.Comments,
 		NamespaceUid: i.NamespaceUid, Host: i.Host, Url: i.Url, Status: i.Status, Generation: i.Generation, Settled: i.Settled,
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
-		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt,
+		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
+		MissingSince: i.MissingSince,
 	}
 }
 

@@ -51,6 +51,8 @@ CREATE TABLE previews (
     created_at         BIGINT  NOT NULL,
     changed_at         BIGINT  NOT NULL,
     closed_at          BIGINT  NOT NULL,
+    queued_at          BIGINT  NOT NULL DEFAULT 0,
+    missing_since      BIGINT  NOT NULL DEFAULT 0,
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );

@@ -1,22 +1,20 @@
 // Package store keeps the state: previews, deployments, deliveries and jobs, in SQLite or PostgreSQL with the same SQL.
 //
 // State and the jobs that follow from it are written in one transaction (Apply); nothing here has an effect outside the
-// database. It decides nothing: the decision is handed in as a function. Time is the database's time.
+// database. It decides nothing: the decision is handed in as a function. Time is the database's time. Several processes may
+// share a PostgreSQL database; a SQLite file belongs to one. docs/database.md says which to take.
 package store
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	"github.com/pressly/goose/v3"
+	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // driver "sqlite"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -25,44 +23,64 @@ import (
 
 //go:generate ../../tools/run sqlc generate
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // Store is an open database. Safe for concurrent use.
 type Store struct {
 	sql      *sql.DB
 	q        *db.Queries
 	postgres bool
+	id       string // tells this store's announcements from those of others
 	wake     chan struct{}
 	lock     *fileLock // SQLite only
+	stop     func()    // ends the listening connection and waits for it
 }
 
 // Open opens the database named by dsn: "postgres://…" or "postgresql://…" for PostgreSQL, anything else is the path of a SQLite file,
 // which is created when absent. It applies no migration; see Migrate and CheckSchema. A SQLite file that another
 // process has open gives preview.ErrConflict.
 func Open(ctx context.Context, dsn string) (*Store, error) {
-	s := &Store{wake: make(chan struct{}, 1)}
-	driver, source := "pgx", dsn
-	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
-		s.postgres = true
-	} else {
-		lock, err := lockFile(dsn + ".lock")
-		if err != nil {
-			return nil, fmt.Errorf("open database %s: %w", dsn, err)
-		}
-		s.lock = lock
-		driver, source = "sqlite", sqliteSource(dsn)
+	s := &Store{id: newID(), wake: make(chan struct{}, 1), stop: func() {}, postgres: isPostgres(dsn)}
+	open := s.openSQLite
+	if s.postgres {
+		open = s.openPostgres
 	}
-	var err error
-	if s.sql, err = sql.Open(driver, source); err == nil {
+	err := open(dsn)
+	if err == nil {
 		s.sql.SetMaxOpenConns(8)
 		err = s.sql.PingContext(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", withoutPassword(dsn), err), s.Close())
 	}
-	s.q = db.New(s.sql)
+	s.q = db.New(clean{s.sql})
 	return s, nil
+}
+
+func isPostgres(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+func (s *Store) openSQLite(path string) (err error) {
+	if s.lock, err = lockFile(path + ".lock"); err != nil {
+		return err
+	}
+	s.sql, err = sql.Open("sqlite", sqliteSource(path))
+	return err
+}
+
+func (s *Store) openPostgres(dsn string) error {
+	config, err := postgresConfig(dsn)
+	if err != nil {
+		return err
+	}
+	s.sql = stdlib.OpenDB(*config)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.listen(ctx, config.Copy())
+	}()
+	s.stop = func() { cancel(); <-done }
+	return nil
 }
 
 // sqliteSource sets what a durable queue needs: a write-ahead log, full synchronisation (a delivery that was answered 200
@@ -72,15 +90,25 @@ func sqliteSource(path string) string {
 		"&_pragma=foreign_keys(1)&_txlock=immediate"
 }
 
+// withoutPassword is the dsn as errors may show it.
 func withoutPassword(dsn string) string {
-	if u, err := url.Parse(dsn); err == nil && u.User != nil {
-		return u.Redacted()
+	if !isPostgres(dsn) {
+		return dsn
 	}
-	return dsn
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "postgres://(not a URL)"
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
 }
 
-// Close closes the database. Calling it twice is safe.
+// Close ends the listening, closes the database and gives the SQLite file up. Calling it twice is safe.
 func (s *Store) Close() error {
+	s.stop()
 	var err error
 	if s.sql != nil {
 		err = s.sql.Close()
@@ -96,57 +124,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) provider() (*goose.Provider, error) {
-	dialect := goose.DialectSQLite3
-	if s.postgres {
-		dialect = goose.DialectPostgres
-	}
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(dialect, s.sql, dir)
-}
-
-// Migrate applies the migrations that are missing and returns their names in order. Calling it twice is safe: the second
-// time it returns none.
-func (s *Store) Migrate(ctx context.Context) ([]string, error) {
-	p, err := s.provider()
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	results, err := p.Up(ctx)
-	var names []string
-	for _, r := range results {
-		names = append(names, r.Source.Path)
-	}
-	if err != nil {
-		return names, fmt.Errorf("apply migrations: %w", err)
-	}
-	return names, nil
-}
-
-// CheckSchema returns preview.ErrNotReady, with what to do, unless exactly this program's migrations are applied.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	p, err := s.provider()
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the database's migration version: %w", err)
-	}
-	switch {
-	case have < want:
-		return fmt.Errorf("the database is at migration %d and this program needs %d: run `catalyst migrate`, or start with --migrate: %w", have, want, preview.ErrNotReady)
-	case have > want:
-		return fmt.Errorf("the database is at migration %d and this program knows only %d: run a newer catalyst: %w", have, want, preview.ErrNotReady)
-	}
-	return nil
-}
-
-// Wake is poked after every commit that made a job due. A worker that waits on it should also poll: pokes of other
-// processes do not come through it.
+// Wake is poked after every commit that made a job due, by this process or, on PostgreSQL, by any other, and whenever the
+// connection that listens for the others was made anew. Pokes that nobody took are one. A worker that waits on it polls
+// every two seconds as well: leases run out without a commit, and the listening connection may be away.
 func (s *Store) Wake() <-chan struct{} { return s.wake }
 
 func (s *Store) poke() {
@@ -154,37 +134,6 @@ func (s *Store) poke() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// now is the database's time in Unix milliseconds: leases compare clocks of several processes, so only one may count.
-func (s *Store) now(ctx context.Context, q db.DBTX) (int64, error) {
-	query := "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)"
-	if s.postgres {
-		query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
-	}
-	var ms int64
-	err := q.QueryRowContext(ctx, query).Scan(&ms)
-	return ms, err
-}
-
-// tx runs fn in one transaction. fn must not use the store itself.
-func (s *Store) tx(ctx context.Context, fn func(q *db.Queries, now int64) error) error {
-	tx, err := s.sql.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	now, err := s.now(ctx, tx)
-	if err != nil {
-		return fmt.Errorf("ask the database for its time: %w", err)
-	}
-	if err := fn(s.q.WithTx(tx), now); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
 }
 
 func toMS(t time.Time) int64 {

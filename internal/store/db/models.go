@@ -77,4 +77,6 @@ type Preview struct {
 	CreatedAt        int64
 	ChangedAt        int64
 	ClosedAt         int64
+	QueuedAt         int64
+	MissingSince     int64
 }

@@ -254,11 +254,11 @@ const insertPreview = `-- name: InsertPreview :execrows
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at)
+    changed_at, closed_at, queued_at, missing_since)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
-    $32, $33)
+    $32, $33, $34, $35)
 ON CONFLICT DO NOTHING
 `
 
@@ -296,6 +296,8 @@ type InsertPreviewParams struct {
 	CreatedAt        int64
 	ChangedAt        int64
 	ClosedAt         int64
+	QueuedAt         int64
+	MissingSince     int64
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -333,6 +335,8 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.CreatedAt,
 		arg.ChangedAt,
 		arg.ClosedAt,
+		arg.QueuedAt,
+		arg.MissingSince,
 	)
 	if err != nil {
 		return 0, err
@@ -442,8 +446,53 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 	return items, nil
 }
 
+const listPlaces = `-- name: ListPlaces :many
+SELECT id, repository_id, number, repository, status, namespace_uid, queued_at FROM previews WHERE status <> 'deleted'
+`
+
+type ListPlacesRow struct {
+	ID           string
+	RepositoryID int64
+	Number       int64
+	Repository   string
+	Status       string
+	NamespaceUid string
+	QueuedAt     int64
+}
+
+func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
+	rows, err := q.db.QueryContext(ctx, listPlaces)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPlacesRow{}
+	for rows.Next() {
+		var i ListPlacesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RepositoryID,
+			&i.Number,
+			&i.Repository,
+			&i.Status,
+			&i.NamespaceUid,
+			&i.QueuedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -489,6 +538,71 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.CreatedAt,
 			&i.ChangedAt,
 			&i.ClosedAt,
+			&i.QueuedAt,
+			&i.MissingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUnfinished = `-- name: ListUnfinished :many
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+`
+
+func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
+	rows, err := q.db.QueryContext(ctx, listUnfinished)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Preview{}
+	for rows.Next() {
+		var i Preview
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.RepositoryID,
+			&i.Number,
+			&i.Repository,
+			&i.InstallationID,
+			&i.Private,
+			&i.Title,
+			&i.Author,
+			&i.Branch,
+			&i.BaseBranch,
+			&i.HeadSha,
+			&i.HeadRepositoryID,
+			&i.Open,
+			&i.Merged,
+			&i.Draft,
+			&i.Comments,
+			&i.Namespace,
+			&i.NamespaceUid,
+			&i.Host,
+			&i.Url,
+			&i.Status,
+			&i.Generation,
+			&i.Settled,
+			&i.LiveSha,
+			&i.LiveSince,
+			&i.Diagnosis,
+			&i.CommentID,
+			&i.CommentHash,
+			&i.CommentAttempted,
+			&i.CreatedAt,
+			&i.ChangedAt,
+			&i.ClosedAt,
+			&i.QueuedAt,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -526,7 +640,7 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 }
 
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -566,12 +680,14 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.CreatedAt,
 		&i.ChangedAt,
 		&i.ClosedAt,
+		&i.QueuedAt,
+		&i.MissingSince,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -616,6 +732,8 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.CreatedAt,
 		&i.ChangedAt,
 		&i.ClosedAt,
+		&i.QueuedAt,
+		&i.MissingSince,
 	)
 	return i, err
 }
@@ -747,8 +865,9 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     head_repository_id = $9, open = $10, merged = $11, draft = $12, comments = $13,
     namespace_uid = $14, host = $15, url = $16, status = $17, generation = $18, settled = $19,
     live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
-    comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27
-WHERE id = $28 AND version = $29
+    comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
+    queued_at = $28, missing_since = $29
+WHERE id = $30 AND version = $31
 `
 
 type UpdatePreviewParams struct {
@@ -779,6 +898,8 @@ type UpdatePreviewParams struct {
 	CommentAttempted bool
 	ChangedAt        int64
 	ClosedAt         int64
+	QueuedAt         int64
+	MissingSince     int64
 	ID               string
 	Version          int64
 }
@@ -812,6 +933,8 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.CommentAttempted,
 		arg.ChangedAt,
 		arg.ClosedAt,
+		arg.QueuedAt,
+		arg.MissingSince,
 		arg.ID,
 		arg.Version,
 	)
