@@ -23,6 +23,7 @@ type Decide func(preview.State) (preview.Decision, error)
 // event may be handed in again.
 func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p preview.Preview, d preview.Decision, err error) {
 	err = s.tx(ctx, e.Key, func(q *db.Queries, now int64) (due bool, err error) {
+		p, d = preview.Preview{}, preview.Decision{}
 		if err := checkFence(ctx, q, e.Fence, now); err != nil {
 			return false, err
 		}

@@ -84,12 +84,9 @@ func stale(f preview.Fence) error {
 // Request asks for jobs of one preview outside of an event: by a timer, or because a place became free. previewID is empty
 // for a kind that concerns no preview.
 func (s *Store) Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error {
-	err := s.tx(ctx, func(q *db.Queries, now int64) error { return requestJobs(ctx, q, previewID, jobs, now) })
-	if err != nil {
-		return err
-	}
-	s.poke()
-	return nil
+	return s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
+		return len(jobs) > 0, requestJobs(ctx, q, previewID, jobs, now)
+	})
 }
 
 // NextDue returns how long it is until a job becomes due: zero when one is, preview.ErrNotFound when there is none.

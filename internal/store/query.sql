@@ -76,9 +76,10 @@ ON CONFLICT (kind, preview_id) DO UPDATE SET
     attempt    = CASE WHEN jobs.lease_until > @now THEN jobs.attempt ELSE 0 END,
     not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END;
 
+-- Who had to wait for another's write looks at the row again, but not into the subquery: so the outer conditions are all of them.
 -- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = @holder, lease_until = @lease_until
-WHERE jobs.lease_until <= @now AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
+WHERE jobs.lease_until <= @now AND jobs.not_before <= @now AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
     SELECT j.preview_id FROM jobs j
     WHERE j.kind = @kind AND j.done < j.generation AND j.not_before <= @now AND j.lease_until <= @now
     ORDER BY j.not_before, j.preview_id LIMIT 1)

@@ -107,7 +107,7 @@ func disconnected(err error) bool {
 	if errors.As(err, &pg) {
 		return pg.SeverityUnlocalized == "FATAL" // the server ended the session
 	}
-	var network net.Error
+	var network *net.OpError
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 

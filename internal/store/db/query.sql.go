@@ -11,7 +11,7 @@ import (
 
 const claimJob = `-- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = $1, lease_until = $2
-WHERE jobs.lease_until <= $3 AND jobs.done < jobs.generation AND jobs.kind = $4 AND jobs.preview_id = (
+WHERE jobs.lease_until <= $3 AND jobs.not_before <= $3 AND jobs.done < jobs.generation AND jobs.kind = $4 AND jobs.preview_id = (
     SELECT j.preview_id FROM jobs j
     WHERE j.kind = $4 AND j.done < j.generation AND j.not_before <= $3 AND j.lease_until <= $3
     ORDER BY j.not_before, j.preview_id LIMIT 1)
@@ -25,6 +25,7 @@ type ClaimJobParams struct {
 	Kind       string
 }
 
+// Who had to wait for another's write looks at the row again, but not into the subquery: so the outer conditions are all of them.
 func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error) {
 	row := q.db.QueryRowContext(ctx, claimJob,
 		arg.Holder,
