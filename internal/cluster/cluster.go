@@ -63,6 +63,7 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	if o.wrap != nil {
 		base = o.wrap(base)
 	}
+	base = leased{base}
 	host, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the API server %q: %w", config.Host, err)
@@ -83,7 +84,8 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	if c.dynamic, err = dynamic.NewForConfigAndClient(c.config, client); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
-	if c.mapper, err = apiutil.NewDynamicRESTMapper(c.config, client); err != nil {
+	// All operations share what the mapper finds out, so no operation's context ends its requests.
+	if c.mapper, err = apiutil.NewDynamicRESTMapper(c.config, &http.Client{Transport: base, Timeout: 30 * time.Second}); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	return c, nil

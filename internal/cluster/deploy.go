@@ -71,7 +71,7 @@ func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error)
 		return Deployed{}, err
 	}
 	op := c.newOperation(ctx, r)
-	defer op.gate.close()
+	defer op.end()
 	done, err := op.run(ch)
 	if err == nil {
 		return done, nil
@@ -105,6 +105,12 @@ func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation 
 	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+}
+
+// end returns when nothing of the operation is under way any more.
+func (op *operation) end() {
+	op.settle()
+	op.gate.close()
 }
 
 func (op *operation) run(ch *chart.Chart) (Deployed, error) {
@@ -144,7 +150,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	capabilities, err := op.c.currentCapabilities()
+	capabilities, err := op.c.currentCapabilities(clients.Discovery())
 	if err != nil {
 		return nil, err
 	}

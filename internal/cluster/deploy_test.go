@@ -176,15 +176,14 @@ func TestMistakesOfTheUser(t *testing.T) {
 	} {
 		_, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: c.files, Values: c.values})
 		t.Run(name, func(t *testing.T) { wantText(t, diagnosis(t, err), c.code, c.words...) })
-	}
-	left, err := b.admin.CoreV1().ConfigMaps(ns).List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, item := range left.Items {
-		if item.Name != "kube-root-ca.crt" {
-			t.Errorf("a refused chart left ConfigMap %s", item.Name)
+		for _, left := range b.configMaps() {
+			if left != "kube-root-ca.crt" {
+				t.Errorf("%s: refused, and left ConfigMap %s", name, left)
+			}
 		}
+	}
+	if s := b.statuses(); len(s) != keptRevisions {
+		t.Errorf("records of failures are kept: %v", s)
 	}
 	// After all those failures a good chart goes in, as an install.
 	if d := b.deploy(web(), nil); len(d.Objects) != 4 {

@@ -58,30 +58,34 @@ func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.With
 // capabilitiesAge is how long the list of what the cluster can do (.Capabilities in templates) is believed.
 const capabilitiesAge = 5 * time.Minute
 
-// currentCapabilities returns what templates may ask about the cluster. Preset, it keeps Helm from discovering everything anew for
-// each operation.
-func (c *Cluster) currentCapabilities() (*common.Capabilities, error) {
+// currentCapabilities returns what templates may ask about the cluster, asking it through client when that is not known or old. Preset, it
+// keeps Helm from discovering everything anew for each operation.
+func (c *Cluster) currentCapabilities(client discovery.DiscoveryInterface) (*common.Capabilities, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.capabilities != nil && time.Since(c.capabilitiesAt) < capabilitiesAge {
-		return c.capabilities, nil
+	known, at := c.capabilities, c.capabilitiesAt
+	c.mu.Unlock()
+	if known != nil && time.Since(at) < capabilitiesAge {
+		return known, nil
 	}
-	version, err := c.client.Discovery().ServerVersion()
+	// Not under the lock: an API server that does not answer would hold up operations that could be cancelled.
+	version, err := client.ServerVersion()
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server for its version: %w", err)
 	}
 	// A broken extension API server must not stop deployments: what answered is taken.
-	apis, err := action.GetVersionSet(c.client.Discovery())
+	apis, err := action.GetVersionSet(client)
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return nil, fmt.Errorf("ask the API server for its API groups: %w", err)
 	}
-	c.capabilities = &common.Capabilities{
+	known = &common.Capabilities{
 		KubeVersion: common.KubeVersion{Version: version.GitVersion, Major: version.Major, Minor: version.Minor},
 		APIVersions: apis,
 		HelmVersion: common.DefaultCapabilities.HelmVersion,
 	}
-	c.capabilitiesAt = time.Now()
-	return c.capabilities, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.capabilities, c.capabilitiesAt = known, time.Now()
+	return known, nil
 }
 
 // factory gives Helm its clients: all go through the gate of one operation and share what the Cluster knows.

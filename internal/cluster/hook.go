@@ -109,6 +109,9 @@ func (w hookWaiter) job(info *resource.Info, name string, timeout time.Duration)
 	err := inner.each(info, jobResource, name, "", timeout, func(o *unstructured.Unstructured) (bool, error) { return w.ended(info, o) })
 	cancel()
 	<-done
+	if err == nil {
+		return nil
+	}
 	select {
 	case failure := <-hopeless:
 		return failure

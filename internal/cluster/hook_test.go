@@ -1,9 +1,13 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
 	"catalyst.dev/catalyst/internal/preview"
@@ -64,5 +68,33 @@ func TestHooks(t *testing.T) {
 	d, err = try(pod, time.Minute, map[string]any{"hook": []any{"-exit", "0"}})
 	if err != nil || len(d.Objects) != 4 {
 		t.Errorf("%v, %v", d, err)
+	}
+}
+
+func TestCancelInAHook(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.c.Deploy(ctx, DeployRequest{Identity: b.id, Files: withJob(jobTemplate), Values: b.values(map[string]any{"hook": []any{}}), Timeout: time.Hour})
+		done <- err
+	}()
+	b.eventually(func() error {
+		_, err := b.admin.BatchV1().Jobs(b.id.Namespace).Get(t.Context(), "migrate", metav1.GetOptions{})
+		return err
+	})
+	started := time.Now()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("stopped only after %s", took)
+	}
+	if s := b.statuses(); s["v1"] != "failed" {
+		t.Errorf("statuses %v", s)
 	}
 }

@@ -22,6 +22,8 @@ const (
 	// crashes is how often a container must have ended badly to be looping; manyCrashes ends the wait even while something
 	// else it may depend on (its database) is still starting.
 	crashes, manyCrashes = 3, 5
+	// evidenceTime is how long a diagnosis waits for its evidence: a node may be silent.
+	evidenceTime = 5 * time.Second
 )
 
 // trouble is why a pod will not become ready.
@@ -179,6 +181,8 @@ func (c *Cluster) podFailure(ctx context.Context, owner string, pod *corev1.Pod,
 // lastLines reads the end of a container's log, of its previous run when the present one has said nothing. Evidence is a help: when it cannot
 // be had the diagnosis stands without.
 func (c *Cluster) lastLines(ctx context.Context, pod *corev1.Pod, container string) []string {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
+	defer cancel()
 	for _, previous := range []bool{false, true} {
 		lines, size := int64(maxEvidence), int64(16<<10)
 		stream, err := c.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
@@ -202,6 +206,8 @@ func (c *Cluster) lastLines(ctx context.Context, pod *corev1.Pod, container stri
 
 // warnings reads the warning events about an object, oldest first.
 func (c *Cluster) warnings(ctx context.Context, object metav1.Object) []string {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
+	defer cancel()
 	// By UID: a pod of a StatefulSet has the name of the one before it.
 	selector := fields.Set{"involvedObject.uid": string(object.GetUID()), "type": corev1.EventTypeWarning}.AsSelector().String()
 	events, err := c.client.CoreV1().Events(object.GetNamespace()).List(ctx, metav1.ListOptions{FieldSelector: selector, Limit: 100})

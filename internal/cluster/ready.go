@@ -37,12 +37,15 @@ type Progress struct {
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
 // at once with a *preview.Failure, the limit with one of code TIMEOUT that names what was waited for.
 func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) error {
-	w := &wait{c: c, id: id, refs: objects, limit: limit, seen: map[schema.GroupVersionResource]bool{},
+	w := &wait{c: c, id: id, refs: objects, limit: limit, seen: map[schema.GroupVersionResource]bool{}, errs: map[schema.GroupVersionResource]error{},
 		objects: map[objectKey]*unstructured.Unstructured{}, resources: map[ObjectRef]schema.GroupVersionResource{}, owners: map[string]*appsv1.ReplicaSet{}}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	err := w.run(ctx, progress)
+	// The limit holds as well when the API server takes a question and never answers.
+	bounded, cancel := context.WithTimeout(ctx, limit+2*evidenceTime)
+	defer cancel()
+	err := w.run(bounded, progress)
 	var failure *preview.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err
@@ -63,9 +66,9 @@ type wait struct {
 	limit     time.Duration
 	resources map[ObjectRef]schema.GroupVersionResource
 	objects   map[objectKey]*unstructured.Unstructured
-	seen      map[schema.GroupVersionResource]bool // resources that were listed at least once
-	lastErr   error                                // of an observer
-	owners    map[string]*appsv1.ReplicaSet        // by name; see ownerOf
+	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
+	errs      map[schema.GroupVersionResource]error // why there is none at the moment
+	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
 }
 
 func (w *wait) run(ctx context.Context, progress func(Progress)) error {
@@ -120,8 +123,10 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 				}
 			}
 		}
-		if apierrors.IsForbidden(w.lastErr) {
-			return kind(w.lastErr)
+		for _, err := range w.errs {
+			if apierrors.IsForbidden(err) {
+				return kind(err)
+			}
 		}
 		now, err := w.look(ctx)
 		if err != nil {
@@ -174,9 +179,11 @@ func (w *wait) exists(ctx context.Context, ref ObjectRef, resource schema.GroupV
 }
 
 func (w *wait) take(ch change) {
-	if w.lastErr = ch.err; ch.err != nil {
+	if ch.err != nil {
+		w.errs[ch.resource] = ch.err
 		return
 	}
+	delete(w.errs, ch.resource)
 	w.seen[ch.resource] = true
 	if ch.all {
 		maps.DeleteFunc(w.objects, func(k objectKey, _ *unstructured.Unstructured) bool { return k.resource == ch.resource })
@@ -327,8 +334,12 @@ func replicaFailure(ref ObjectRef, object *unstructured.Unstructured) error {
 // late is what the limit amounts to: an outage when the API server told nothing, otherwise the diagnosis of what is not ready.
 func (w *wait) late(ctx context.Context) error {
 	for _, ref := range w.refs {
-		if !w.seen[w.resources[ref]] && w.lastErr != nil {
-			return fmt.Errorf("no news of %s within %s: %w", ref, w.limit, w.lastErr)
+		if !w.seen[w.resources[ref]] {
+			err := w.errs[w.resources[ref]]
+			if err == nil {
+				err = errors.New("the API server did not answer")
+			}
+			return fmt.Errorf("no news of %s within %s: %w", ref, w.limit, err)
 		}
 	}
 	for _, ref := range w.refs {

@@ -83,9 +83,6 @@ func TestMissingImageFailsFastAndIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
 	b.namespace()
-	if err := b.ready(b.deploy(web(), nil)); err != nil {
-		t.Fatal(err)
-	}
 	started := time.Now()
 	missing := clustertest.Registry(t) + "/app:not-built-yet"
 	err := b.ready(b.deploy(web(), map[string]any{"image": missing}))
@@ -93,8 +90,8 @@ func TestMissingImageFailsFastAndIsForgotten(t *testing.T) {
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("told after %s", took)
 	}
-	// The pod that cannot start is still there when the next commit comes, and says nothing about it.
-	if err := b.ready(b.deploy(web(), map[string]any{"commit": "two"})); err != nil {
+	// The pod that cannot start stays until one of the next commit is ready, and says nothing about that.
+	if err := b.ready(b.deploy(web(), map[string]any{"commit": "two", "args": []any{"-startup", "3s"}})); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -103,7 +100,11 @@ func TestCrashLoop(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
 	b.namespace()
+	started := time.Now()
 	err := b.ready(b.deploy(web(), map[string]any{"args": []any{"-crash", "0s"}}))
+	if took := time.Since(started); took > 45*time.Second {
+		t.Errorf("told after %s", took)
+	}
 	wantText(t, diagnosis(t, err), CodeCrashLoop, `Deployment "web"`, "exit code 3", "panic: cannot reach the database at db:5432")
 }
 
@@ -294,5 +295,26 @@ func TestNoNewsIsAnOutage(t *testing.T) {
 	var failure *preview.Failure
 	if !errors.Is(err, refused) || errors.As(err, &failure) {
 		t.Error(err)
+	}
+}
+
+// TestSilenceEndsAtTheLimit: an API server that takes questions and never answers holds nobody longer than the limit and a little.
+func TestSilenceEndsAtTheLimit(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	d := b.deploy(web(), nil)
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	})
+	started := time.Now()
+	err := b.c.WaitReady(t.Context(), b.id, d.Objects, time.Second, nil)
+	var failure *preview.Failure
+	if err == nil || errors.As(err, &failure) {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(started); took > 15*time.Second {
+		t.Errorf("ended only after %s", took)
 	}
 }

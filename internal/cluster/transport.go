@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 // linger is how long a write that was under way when its operation ended may still wait for its answer.
@@ -66,6 +68,9 @@ func (g *gate) enter(req *http.Request, write bool) error {
 	if err := g.ctx.Err(); err != nil && !record {
 		return fmt.Errorf("%s %s not sent: %w", req.Method, req.URL.Path, err)
 	}
+	if write && !preview.LeaseHeld(g.ctx) {
+		return leaseOver(req)
+	}
 	if write {
 		g.writes.Add(1)
 	}
@@ -90,4 +95,23 @@ type body struct {
 func (b *body) Close() error {
 	defer b.done()
 	return b.ReadCloser.Close()
+}
+
+// leased is the transport under all others: it refuses a write whose context carries a lease that is over. A process that was paused
+// wakes up in the middle of what it was doing, with another one long at work in its place.
+type leased struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (l leased) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead && !preview.LeaseHeld(req.Context()) {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, leaseOver(req)
+	}
+	return l.next.RoundTrip(req)
+}
+
+func leaseOver(req *http.Request) error {
+	return fmt.Errorf("%s %s not sent, the lease is over: %w", req.Method, req.URL.Path, preview.ErrStale)
 }
