@@ -22,7 +22,7 @@ type Decide func(preview.State) (preview.Decision, error)
 // not replaced. After an error nothing is stored; only when the connection broke during the commit nobody knows, and the
 // event may be handed in again.
 func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p preview.Preview, d preview.Decision, err error) {
-	err = s.tx(ctx, e.Key, func(q *db.Queries, now int64) (due bool, err error) {
+	err = s.tx(ctx, scope{preview: e.Key, line: readsLine(e)}, func(q *db.Queries, now int64) (due bool, err error) {
 		p, d = preview.Preview{}, preview.Decision{}
 		if err := checkFence(ctx, q, e.Fence, now); err != nil {
 			return false, err
@@ -47,6 +47,9 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 	})
 	return p, d, err
 }
+
+// readsLine says that the decision rests on what all previews hold: no other such event may be decided meanwhile.
+func readsLine(e preview.Event) bool { return e.Kind == preview.EventStarted }
 
 // checkFence locks the job's row and refuses a writer whose lease is over.
 func checkFence(ctx context.Context, q *db.Queries, f *preview.Fence, now int64) error {
@@ -87,7 +90,7 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 		return state, 0, err
 	}
 	state.Preview = &p
-	if e.Kind == preview.EventStarted {
+	if readsLine(e) {
 		if state.Line, err = places(ctx, q); err != nil {
 			return state, 0, err
 		}

@@ -16,7 +16,7 @@ import (
 // several claimers, in whatever process, exactly one gets it.
 func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error) {
 	var row db.Job
-	err := s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
+	err := s.tx(ctx, scope{}, func(q *db.Queries, now int64) (due bool, err error) {
 		row, err = q.ClaimJob(ctx, db.ClaimJobParams{Kind: string(kind), Holder: holder, LeaseUntil: now + ttl.Milliseconds(), Now: now})
 		return false, err
 	})
@@ -32,7 +32,7 @@ func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, 
 // Renew prolongs the lease by ttl from now and returns the job's newest generation, which is higher than the claimed one
 // when it was asked for again. preview.ErrStale when the lease is lost: stop at once.
 func (s *Store) Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error) {
-	err = s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
+	err = s.tx(ctx, scope{}, func(q *db.Queries, now int64) (due bool, err error) {
 		generation, err = q.RenewJob(ctx, db.RenewJobParams{Kind: string(f.Kind), PreviewID: f.PreviewID, Token: f.Token, LeaseUntil: now + ttl.Milliseconds(), Now: now})
 		return false, err
 	})
@@ -64,7 +64,7 @@ func (s *Store) Retry(ctx context.Context, f preview.Fence, attempt int, delay t
 
 func (s *Store) endClaim(ctx context.Context, f preview.Fence, end func(*db.Queries, int64) (int64, error)) error {
 	var rows int64
-	err := s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
+	err := s.tx(ctx, scope{}, func(q *db.Queries, now int64) (due bool, err error) {
 		rows, err = end(q, now)
 		return rows > 0, err
 	})
@@ -84,14 +84,14 @@ func stale(f preview.Fence) error {
 // Request asks for jobs of one preview outside of an event: by a timer, or because a place became free. previewID is empty
 // for a kind that concerns no preview.
 func (s *Store) Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error {
-	return s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (due bool, err error) {
+	return s.tx(ctx, scope{}, func(q *db.Queries, now int64) (due bool, err error) {
 		return len(jobs) > 0, requestJobs(ctx, q, previewID, jobs, now)
 	})
 }
 
 // NextDue returns how long it is until a job becomes due: zero when one is, preview.ErrNotFound when there is none.
 func (s *Store) NextDue(ctx context.Context) (wait time.Duration, err error) {
-	err = s.tx(ctx, preview.Key{}, func(q *db.Queries, now int64) (bool, error) {
+	err = s.tx(ctx, scope{}, func(q *db.Queries, now int64) (bool, error) {
 		at, err := q.NextDue(ctx)
 		switch {
 		case err != nil:

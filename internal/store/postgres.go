@@ -34,15 +34,24 @@ func postgresConfig(dsn string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
-// alone waits until no other transaction works on the preview of k, and keeps it so until tx ends. Without it two workers
-// of one preview meet in a deadlock, each holding its own job and asking for the other's; and of two equal deliveries
-// neither would see the other. SQLite's transactions are alone anyway.
-func (s *Store) alone(ctx context.Context, tx *sql.Tx, k preview.Key) error {
-	if !s.postgres || k == (preview.Key{}) {
+// reserve waits until no other transaction has any of the scope, and keeps it until tx ends. Without it two workers of one
+// preview meet in a deadlock, each holding its own job and asking for the other's; of two equal deliveries neither sees the
+// other; and two previews take one slot. SQLite's transactions are alone anyway.
+func (s *Store) reserve(ctx context.Context, tx *sql.Tx, alone scope) error {
+	if !s.postgres {
+		return nil
+	}
+	const lock = "SELECT pg_advisory_xact_lock($1, $2)"
+	if alone.line { // first, always: who waited for it with a preview in hand could wait for ever
+		if _, err := tx.ExecContext(ctx, lock, 0, 0); err != nil {
+			return err
+		}
+	}
+	if alone.preview == (preview.Key{}) {
 		return nil
 	}
 	// Keys that agree in these bits only wait for each other without need.
-	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1, $2)", int32(k.RepositoryID), int32(k.Number))
+	_, err := tx.ExecContext(ctx, lock, int32(alone.preview.RepositoryID), int32(alone.preview.Number))
 	return err
 }
 

@@ -28,11 +28,17 @@ var errConflict = errors.New("the row was changed by others meanwhile")
 // once. due says that it made a job due, which is announced with the commit.
 type work func(q *db.Queries, now int64) (due bool, err error)
 
-// tx runs fn in one transaction, alone with the preview of k; the zero key stands for none. An error means that nothing
+// scope is what no other transaction with the same in its scope may look at meanwhile.
+type scope struct {
+	preview preview.Key // the zero key: none
+	line    bool        // what all previews hold of the limits
+}
+
+// tx runs fn in one transaction, alone with what is in its scope. An error means that nothing
 // was written, except an error of the commit itself on a connection that broke: then nobody knows.
-func (s *Store) tx(ctx context.Context, k preview.Key, fn work) error {
+func (s *Store) tx(ctx context.Context, alone scope, fn work) error {
 	for attempt := 1; ; attempt++ {
-		again, err := s.once(ctx, k, fn)
+		again, err := s.once(ctx, alone, fn)
 		switch {
 		case err == nil || !again || ctx.Err() != nil:
 			return err
@@ -48,13 +54,13 @@ func (s *Store) tx(ctx context.Context, k preview.Key, fn work) error {
 }
 
 // once runs fn in one transaction. again says that it certainly wrote nothing and may succeed the next time.
-func (s *Store) once(ctx context.Context, k preview.Key, fn work) (again bool, err error) {
+func (s *Store) once(ctx context.Context, alone scope, fn work) (again bool, err error) {
 	tx, err := s.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("begin transaction: %w", err) // database/sql has tried other connections already
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	due, err := s.inside(ctx, tx, k, fn)
+	due, err := s.inside(ctx, tx, alone, fn)
 	if err != nil {
 		return errors.Is(err, errConflict) || undone(err) || disconnected(err), err
 	}
@@ -67,9 +73,9 @@ func (s *Store) once(ctx context.Context, k preview.Key, fn work) (again bool, e
 	return false, nil
 }
 
-func (s *Store) inside(ctx context.Context, tx *sql.Tx, k preview.Key, fn work) (due bool, err error) {
-	if err := s.alone(ctx, tx, k); err != nil {
-		return false, fmt.Errorf("wait for others at %s: %w", k, err)
+func (s *Store) inside(ctx context.Context, tx *sql.Tx, alone scope, fn work) (due bool, err error) {
+	if err := s.reserve(ctx, tx, alone); err != nil {
+		return false, fmt.Errorf("wait for others at %s: %w", alone.preview, err)
 	}
 	now, err := s.now(ctx, tx)
 	if err != nil {

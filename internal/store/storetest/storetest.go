@@ -1,4 +1,4 @@
-// Package storetest opens databases for tests.
+// Package storetest opens databases for tests: SQLite files, and databases of a PostgreSQL server that it starts itself.
 package storetest
 
 import (
@@ -8,10 +8,24 @@ import (
 	"catalyst.dev/catalyst/internal/store"
 )
 
-// SQLite returns a migrated store in a file of its own, closed when the test ends.
-func SQLite(t testing.TB) *store.Store {
+// Each runs the test on each kind of database, as parallel subtests "sqlite" and "postgres". dsn names a migrated database
+// that nobody else uses; see Open.
+func Each(t *testing.T, test func(t *testing.T, dsn string)) {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "catalyst.db"))
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, sqliteDSN(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, PostgresDSN(t))
+	})
+}
+
+// Open opens the database and closes it when the test ends.
+func Open(t testing.TB, dsn string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,8 +34,34 @@ func SQLite(t testing.TB) *store.Store {
 			t.Error(err)
 		}
 	})
-	if _, err := s.Migrate(t.Context()); err != nil {
+	return s
+}
+
+// SQLite returns a migrated store in a file of its own, closed when the test ends.
+func SQLite(t testing.TB) *store.Store {
+	t.Helper()
+	return Open(t, sqliteDSN(t))
+}
+
+// Postgres returns a migrated store in a PostgreSQL database of its own, closed when the test ends. See PostgresDSN.
+func Postgres(t testing.TB) *store.Store {
+	t.Helper()
+	return Open(t, PostgresDSN(t))
+}
+
+func sqliteDSN(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "catalyst.db")
+	s, err := store.Open(t.Context(), path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	_, err = s.Migrate(t.Context())
+	if closeErr := s.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
