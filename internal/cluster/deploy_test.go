@@ -182,6 +182,12 @@ func TestMistakesOfTheUser(t *testing.T) {
 			}
 		}
 	}
+	for range keptRevisions {
+		refused := makeChart(map[string]string{"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Shop_1}\n"})
+		if _, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: refused}); err == nil {
+			t.Error("a bad name was applied")
+		}
+	}
 	if s := b.statuses(); len(s) != keptRevisions {
 		t.Errorf("records of failures are kept: %v", s)
 	}

@@ -20,6 +20,7 @@ const (
 	CodeImageName       = "IMAGE_NAME"       // not the name of an image
 	CodeContainerConfig = "CONTAINER_CONFIG" // a container refers to what is not there
 	CodeCrashLoop       = "CRASH_LOOP"       // a container ends again and again
+	CodeNotReady        = "NOT_READY"        // it was ready, and is no longer
 	CodeOutOfMemory     = "OUT_OF_MEMORY"    // a container is killed for using more memory than it may
 )
 

@@ -2,97 +2,70 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// shortfall is a workload that has fewer pods available than it wants.
-type shortfall struct {
-	object             string // `Deployment "web"`
-	available, desired int32
-	selector           *metav1.LabelSelector
-}
-
-// Health looks at a preview that was ready before: nil means that its workloads have all the pods they want, a diagnosis says which has
-// not and, as far as its pods tell, why. A namespace that is gone is a diagnosis too. It costs two requests for a healthy preview.
+// Health looks once at a preview that was ready: nil when its workloads still run completely, otherwise what it has lost and
+// why. A namespace that is gone, going or somebody else's is a diagnosis too; an error means that the cluster did not tell.
 func (c *Cluster) Health(ctx context.Context, id Identity) (*preview.Diagnosis, error) {
-	short, found, err := c.shortfalls(ctx, id.Namespace)
+	ns, err := c.live(ctx, id)
+	if errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrConflict) || err == nil && ns.DeletionTimestamp != nil {
+		d := lost(preview.CodeNamespace, fmt.Sprintf("The preview's namespace %s is gone: somebody has deleted it.", id.Namespace))
+		d.Fix, d.Blame = "Deploy again.", preview.BlameCluster
+		return d, nil
+	}
 	if err != nil {
-		return nil, kind(fmt.Errorf("look at the workloads of %s: %w", id.Namespace, err))
+		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
 	}
-	if !found {
-		if _, err := c.live(ctx, id); err != nil {
-			return &preview.Diagnosis{
-				Code: preview.CodeNamespace, Blame: preview.BlameCluster,
-				Cause: fmt.Sprintf("the namespace %s, or what was in it, was removed by somebody else", id.Namespace),
-				Fix:   "Push again to bring the preview back.",
-			}, nil //nolint:nilerr // it is gone or no longer ours, which is the finding
+	w := newWait(c, id, nil, 0)
+	for _, resource := range []schema.GroupVersionResource{
+		appsv1.SchemeGroupVersion.WithResource("deployments"), appsv1.SchemeGroupVersion.WithResource("statefulsets"),
+		appsv1.SchemeGroupVersion.WithResource("daemonsets"), podResource,
+	} {
+		list, err := c.dynamic.Resource(resource).Namespace(id.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("look at %s: %w", id.Namespace, kind(err))
 		}
-		return nil, nil //nolint:nilnil // a chart without workloads is as healthy as it can be
+		all := change{resource: resource, all: true}
+		for i := range list.Items {
+			all.objects = append(all.objects, &list.Items[i])
+		}
+		w.take(all)
+		if resource != podResource {
+			w.expect(resource, all.objects)
+		}
 	}
-	for _, s := range short {
-		d := preview.Diagnosis{
-			Code: preview.CodeRollout, Blame: preview.BlameUnknown,
-			Cause: fmt.Sprintf("%s has %d of %d pods available", s.object, s.available, s.desired),
-		}
-		if t := c.explain(ctx, id.Namespace, s); t != nil {
-			d = *t
-		}
-		return &d, nil
+	p, err := w.look(ctx)
+	var failure *preview.Failure
+	switch {
+	case errors.As(err, &failure):
+		return &failure.Diagnosis, nil
+	case err != nil:
+		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
+	case p.Ready < p.Total:
+		return lost(CodeNotReady, p.Waiting+"."), nil
 	}
-	return nil, nil //nolint:nilnil // healthy
+	return nil, nil //nolint:nilnil // healthy: there is nothing to tell
 }
 
-// shortfalls lists the workloads that lack pods; found says whether there is any workload at all.
-func (c *Cluster) shortfalls(ctx context.Context, namespace string) (short []shortfall, found bool, err error) {
-	note := func(kind, name string, available, desired int32, selector *metav1.LabelSelector) {
-		found = true
-		if available < desired {
-			short = append(short, shortfall{fmt.Sprintf("%s %q", kind, name), available, desired, selector})
-		}
-	}
-	want := func(replicas *int32) int32 {
-		if replicas == nil {
-			return 1
-		}
-		return *replicas
-	}
-	deployments, err := c.client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, false, err
-	}
-	for _, d := range deployments.Items {
-		note("Deployment", d.Name, d.Status.AvailableReplicas, want(d.Spec.Replicas), d.Spec.Selector)
-	}
-	sets, err := c.client.AppsV1().StatefulSets(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, false, err
-	}
-	for _, s := range sets.Items {
-		note("StatefulSet", s.Name, s.Status.AvailableReplicas, want(s.Spec.Replicas), s.Spec.Selector)
-	}
-	return short, found, nil
+func lost(code, cause string) *preview.Diagnosis {
+	return &preview.Diagnosis{Code: code, Cause: cause, Fix: "Wait until it is back, or deploy again.", Blame: preview.BlameUnknown}
 }
 
-// explain asks the pods of a workload what is wrong; nil when they do not tell.
-func (c *Cluster) explain(ctx context.Context, namespace string, s shortfall) *preview.Diagnosis {
-	pods, err := c.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(s.selector)})
-	if err != nil {
-		return nil
+// expect makes objects that were found objects that are to be ready.
+func (w *wait) expect(resource schema.GroupVersionResource, objects []*unstructured.Unstructured) {
+	for _, object := range objects {
+		gvk := object.GroupVersionKind()
+		ref := ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: w.id.Namespace, Name: object.GetName()}
+		w.refs = append(w.refs, ref)
+		w.resources[ref] = resource
 	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Status.Phase == corev1.PodSucceeded || pod.DeletionTimestamp != nil {
-			continue
-		}
-		if t := examine(pod, time.Now()); t != nil {
-			return &c.podFailure(ctx, s.object, pod, t).Diagnosis
-		}
-	}
-	return nil
 }

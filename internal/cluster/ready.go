@@ -37,8 +37,7 @@ type Progress struct {
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
 // at once with a *preview.Failure, the limit with one of code TIMEOUT that names what was waited for.
 func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) error {
-	w := &wait{c: c, id: id, refs: objects, limit: limit, seen: map[schema.GroupVersionResource]bool{}, errs: map[schema.GroupVersionResource]error{},
-		objects: map[objectKey]*unstructured.Unstructured{}, resources: map[ObjectRef]schema.GroupVersionResource{}, owners: map[string]*appsv1.ReplicaSet{}}
+	w := newWait(c, id, objects, limit)
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -69,6 +68,17 @@ type wait struct {
 	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
 	errs      map[schema.GroupVersionResource]error // why there is none at the moment
 	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
+}
+
+func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wait {
+	return &wait{
+		c: c, id: id, refs: refs, limit: limit,
+		resources: map[ObjectRef]schema.GroupVersionResource{},
+		objects:   map[objectKey]*unstructured.Unstructured{},
+		seen:      map[schema.GroupVersionResource]bool{},
+		errs:      map[schema.GroupVersionResource]error{},
+		owners:    map[string]*appsv1.ReplicaSet{},
+	}
 }
 
 func (w *wait) run(ctx context.Context, progress func(Progress)) error {
