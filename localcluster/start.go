@@ -159,13 +159,13 @@ func spawn(c *cluster.Cluster, files ...*os.File) (pid int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start the supervisor: %w", err)
 	}
-	go cmd.Wait() // else it would look alive after its end for as long as this command runs
+	go func() { _ = cmd.Wait() }() // else it would look alive after its end for as long as this command runs
 	return cmd.Process.Pid, nil
 }
 
 // follow shows the supervisor's progress.
 func follow(ctx context.Context, c *cluster.Cluster, progress *os.File) error {
-	stop := context.AfterFunc(ctx, func() { progress.SetReadDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, func() { _ = progress.SetReadDeadline(time.Now()) })
 	defer stop()
 	lines := bufio.NewScanner(progress)
 	for lines.Scan() {

@@ -72,11 +72,11 @@ func own(name string, args []string) error {
 	kubeconfig := flags.String("kubeconfig", "", "the cluster's kubeconfig")
 	if name == "netpol" {
 		ready := flags.String("ready-file", "", "file to make once policies are enforced")
-		flags.Parse(args)
+		_ = flags.Parse(args) // a mistake ends the program there
 		return netpol.Run(ctx, netpol.Options{Kubeconfig: *kubeconfig, ReadyFile: *ready})
 	}
 	listener := flags.Uint("listener", 3, "descriptor of a listening socket")
 	address := flags.String("address", "127.0.0.1", "address the status of Ingresses tells")
-	flags.Parse(args)
+	_ = flags.Parse(args)
 	return router.Run(ctx, router.Options{Kubeconfig: *kubeconfig, Listener: uintptr(*listener), Address: *address})
 }

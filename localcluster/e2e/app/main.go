@@ -55,7 +55,7 @@ func main() {
 			return
 		}
 		defer conn.Close()
-		io.Copy(conn, stream)
+		_, _ = io.Copy(conn, stream) // until the client leaves
 	})
 	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", nil))
 	os.Exit(1)

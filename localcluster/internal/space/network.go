@@ -79,17 +79,19 @@ func Masquerade(p cache.Programs, a cluster.Addresses) error {
 // Detach removes the machine's device if it is still the one with the hardware address. The kernel removes it with the
 // namespace, but only when the last connection is closed too.
 func Detach(p cache.Programs, a cluster.Addresses, hardware string) error {
-	link, err := net.InterfaceByName(a.HostLink)
-	if err != nil || link.HardwareAddr.String() != hardware {
+	if !attached(a.HostLink, hardware) {
 		return nil // there is none, or it is somebody else's
 	}
-	if err := run(p, "", "ip", "link", "delete", a.HostLink); err != nil {
-		if _, gone := net.InterfaceByName(a.HostLink); gone != nil {
-			return nil // the kernel was faster
-		}
+	err := run(p, "", "ip", "link", "delete", a.HostLink)
+	if err != nil && attached(a.HostLink, hardware) { // else the kernel was faster
 		return fmt.Errorf("remove the cluster's network device: %w", err)
 	}
 	return nil
+}
+
+func attached(name, hardware string) bool {
+	link, err := net.InterfaceByName(name)
+	return err == nil && link.HardwareAddr.String() == hardware
 }
 
 func run(p cache.Programs, input, name string, args ...string) error {

@@ -29,7 +29,7 @@ func (s *Supervisor) end(wait time.Duration, names ...string) {
 	for _, r := range s.components {
 		for _, n := range names {
 			if r.name == n && r.alive() {
-				r.id.Signal(syscall.SIGTERM)
+				r.signal(syscall.SIGTERM)
 				ending = append(ending, r)
 			}
 		}
@@ -41,9 +41,15 @@ func (s *Supervisor) end(wait time.Duration, names ...string) {
 		case <-timeout:
 			timeout = time.After(0)
 			slog.Warn("component did not end in time and is killed", "component", r.name)
-			r.id.Signal(syscall.SIGKILL)
+			r.signal(syscall.SIGKILL)
 			<-r.done
 		}
+	}
+}
+
+func (r *running) signal(s syscall.Signal) {
+	if err := r.id.Signal(s); err != nil {
+		slog.Warn("component takes no signal", "component", r.name, "error", err)
 	}
 }
 
@@ -56,13 +62,13 @@ func (s *Supervisor) endPods(wait time.Duration) {
 		}
 		if first {
 			for _, pid := range pids {
-				syscall.Kill(pid, syscall.SIGTERM) // it may have ended since
+				_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended since
 			}
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, pid := range s.podProcesses() {
-		syscall.Kill(pid, syscall.SIGKILL)
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 

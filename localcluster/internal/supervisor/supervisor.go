@@ -131,7 +131,7 @@ func (s *Supervisor) await(ctx context.Context, what string, check func(context.
 		case r := <-s.family.ended:
 			return fmt.Errorf("wait for %s: %s ended with %s; the end of its log:\n%s", what, r.name, r.exit, s.lastLines(r.name))
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w (last: %v); logs are in %s", what, context.Cause(ctx), err, s.cluster.Path("log"))
+			return fmt.Errorf("wait for %s: %w (last: %w); logs are in %s", what, context.Cause(ctx), err, s.cluster.Path("log"))
 		case <-tick.C:
 		}
 	}
