@@ -159,9 +159,9 @@ type times struct {
 func (b *bench) throughCatalyst(ctx context.Context, push bool) (t times, err error) {
 	var pull *fakegithub.Pull
 	var sha string
-	commit := func(make func() string) (time.Time, error) {
+	commit := func(change func() string) (time.Time, error) {
 		b.github.HoldDeliveries()
-		sha = make()
+		sha = change()
 		if err := rig.Sample(ctx, b.cluster, sha); err != nil {
 			return time.Time{}, err
 		}

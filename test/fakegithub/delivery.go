@@ -145,15 +145,15 @@ func (d *deliverer) next() *delivery {
 	return first
 }
 
-func (d *deliverer) add(new *delivery) {
+func (d *deliverer) add(one *delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all = append(d.all, new)
+	d.all = append(d.all, one)
 	if d.holding {
-		d.held = append(d.held, new)
+		d.held = append(d.held, one)
 		return
 	}
-	d.enqueue(new)
+	d.enqueue(one)
 }
 
 func (d *deliverer) enqueue(list ...*delivery) {
