@@ -6,6 +6,7 @@
 package ghapp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-github/v92/github"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -37,6 +39,12 @@ type Options struct {
 	// Observe is told about every request: the route is a template like /repos/{owner}/{repo}/pulls/{number}, status is 0
 	// when no answer came. nil: nobody is told.
 	Observe func(method, route string, status int, took time.Duration)
+	// ObserveGate is told when a gate changes its state, as State names both. nil: nobody is told.
+	ObserveGate func(name, state string)
+	// WritesPerMinute is how many comments and the like are written in the long run, WriteBurst how many at once, for each
+	// installation. 60 and 10 when zero: GitHub allows 80 a minute.
+	WritesPerMinute float64
+	WriteBurst      int
 }
 
 // Repo is a repository on GitHub. ID is its identity; FullName is where it is looked for first; InstallationID is 0 when
@@ -49,20 +57,29 @@ type Repo struct {
 
 // Client speaks with one GitHub as one App or one token. It may be used from several goroutines.
 type Client struct {
-	gh      *github.Client
-	base    *url.URL
-	appID   int64
-	key     *rsa.PrivateKey
-	token   string
-	log     *slog.Logger
-	now     func() time.Time
-	observe func(method, route string, status int, took time.Duration)
+	gh          *github.Client
+	base        *url.URL
+	appID       int64
+	key         *rsa.PrivateKey
+	token       string
+	log         *slog.Logger
+	now         func() time.Time
+	observe     func(method, route string, status int, took time.Duration)
+	observeGate func(name, state string)
+	writeRate   rate.Limit
+	writeBurst  int
 
-	minting singleflight.Group
-	mu      sync.Mutex // guards what follows
-	tokens  map[tokenKey]installationToken
-	names   map[int64]seenName // by repository id
-	self    int64              // the user id of the token; 0 until asked for
+	minting    singleflight.Group
+	breaker    breaker
+	memory     memory
+	deliveries deliveries
+	mu         sync.Mutex // guards what follows
+	tokens     map[tokenKey]installationToken
+	homes      map[int64]int64 // the installation of a repository, for those who do not know it
+	gates      map[string]*gate
+	names      map[int64]seenName  // by repository id
+	resolved   map[string]resolved // by lower-case full name
+	self       int64               // the user id of the token; 0 until asked for
 }
 
 // callLimit bounds one call to the API, all its redirects and retries included.
@@ -71,8 +88,11 @@ const callLimit = 30 * time.Second
 // New returns a client. It does not speak with GitHub yet; a key that is not an RSA key in PEM form is preview.ErrInvalid.
 func New(o Options) (*Client, error) {
 	c := &Client{
-		appID: o.AppID, token: o.Token, log: o.Log, now: o.Now, observe: o.Observe,
-		tokens: map[tokenKey]installationToken{}, names: map[int64]seenName{},
+		appID: o.AppID, token: o.Token, log: o.Log, now: o.Now, observe: o.Observe, observeGate: o.ObserveGate,
+		writeRate: rate.Limit(cmp.Or(o.WritesPerMinute, 60) / 60), writeBurst: cmp.Or(o.WriteBurst, 10),
+		tokens: map[tokenKey]installationToken{}, homes: map[int64]int64{}, gates: map[string]*gate{},
+		names: map[int64]seenName{}, resolved: map[string]resolved{},
+		memory: memory{answers: map[string]remembered{}}, deliveries: deliveries{lost: map[string]*lostDelivery{}},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -82,6 +102,9 @@ func New(o Options) (*Client, error) {
 	}
 	if c.observe == nil {
 		c.observe = func(string, string, int, time.Duration) {}
+	}
+	if c.observeGate == nil {
+		c.observeGate = func(string, string) {}
 	}
 	switch isApp := o.AppID != 0 && len(o.PrivateKey) > 0; {
 	case isApp && o.Token != "":
@@ -141,7 +164,7 @@ func (c *Client) Installation(ctx context.Context, fullName string) (int64, erro
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	found, _, err := c.gh.Apps.GetRepositoryInstallation(with(ctx, "/repos/{owner}/{repo}/installation", c.asApp()), owner, name)
-	err = kind(err, c.now())
+	err = kind(err)
 	switch {
 	case errors.Is(err, preview.ErrNotFound):
 		return 0, fmt.Errorf("find installation: the App is not installed on %s, or cannot see it: %w", fullName, err)

@@ -183,7 +183,7 @@ func (c *Client) myself(ctx context.Context, r Repo) (int64, error) {
 		return self, nil
 	}
 	user, _, err := c.gh.Users.Get(with(ctx, "/user", c.as(r)), "")
-	if err = kind(err, c.now()); err != nil {
+	if err = kind(err); err != nil {
 		return 0, fmt.Errorf("ask whose token this is: %w", err)
 	}
 	if user.GetID() == 0 {

@@ -56,6 +56,7 @@ func TestLimitOfOne(t *testing.T) {
 	if _, err := b.client.PullRequest(t.Context(), b.repo, b.number()); err == nil {
 		t.Fatal("the fault was not hit")
 	}
+	b.elsewhere(t)
 	b.read(t)
 }
 

@@ -52,7 +52,7 @@ func (c *Client) named(fullName string, do func(owner, name string) error) error
 	if err != nil {
 		return err
 	}
-	return kind(do(owner, name), c.now())
+	return kind(do(owner, name))
 }
 
 // astray reports whether an error may come from a name that is no longer the repository's.
@@ -70,7 +70,7 @@ func (c *Client) look(ctx context.Context, r Repo) (string, error) {
 	defer cancel()
 	found, _, err := c.gh.Repositories.GetByID(with(ctx, "/repositories/{id}", c.as(r)), r.ID)
 	var a *answer
-	err = kind(err, c.now())
+	err = kind(err)
 	switch {
 	case errors.As(err, &a) && a.status == 404:
 		return "", fmt.Errorf("find repository %d (%s): %w", r.ID, r.FullName, a.as(preview.ErrGone))

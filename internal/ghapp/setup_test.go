@@ -68,6 +68,15 @@ func (b *bundle) comments() []string {
 // count is how often an operation was asked for.
 func (b *bundle) count(operation string) int { return b.github.Counters()[operation] }
 
+// elsewhere turns the bundle to a pull request in a repository of another installation.
+func (b *bundle) elsewhere(t *testing.T) {
+	t.Helper()
+	org := b.github.CreateOrg("umbrella")
+	web := org.CreateRepo(fakegithub.RepoOptions{Name: "web"})
+	b.pull = web.OpenPull(fakegithub.PullOptions{Files: fakegithub.Text(map[string]string{"a": "b"})})
+	b.repo = ghapp.Repo{InstallationID: b.app.Install(org).ID(), ID: web.ID(), FullName: "umbrella/web"}
+}
+
 // clock is the time plus what a test adds.
 type clock struct {
 	mu    sync.Mutex

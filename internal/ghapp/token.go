@@ -14,7 +14,8 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// tokenKey is what an installation token is good for: one repository, so that a mistake in one can never touch another.
+// tokenKey is what an installation token is good for: one repository, so that a mistake in one can never touch another. One
+// for repository 0 can do no more than tell which repositories the installation has.
 type tokenKey struct{ installation, repository int64 }
 
 type installationToken struct {
@@ -28,10 +29,14 @@ const renewBefore = 5 * time.Minute
 // as returns the credential for calls about a repository.
 func (c *Client) as(r Repo) credential {
 	if c.key == nil {
-		return credential{token: func(context.Context) (string, error) { return c.token, nil }}
+		return credential{
+			token: func(context.Context) (string, error) { return c.token, nil },
+			gate:  func() *gate { return c.gateOf(r) },
+		}
 	}
 	k := tokenKey{r.InstallationID, r.ID}
 	return credential{
+		gate:  func() *gate { return c.gateOf(r) },
 		token: func(ctx context.Context) (string, error) { return c.installationToken(ctx, k, r) },
 		renew: func(refused string) {
 			c.mu.Lock()
@@ -45,7 +50,7 @@ func (c *Client) as(r Repo) credential {
 
 // asApp is the credential of the App itself. GitHub wants iat in the past, as clocks differ, and exp within ten minutes.
 func (c *Client) asApp() credential {
-	return credential{token: func(context.Context) (string, error) {
+	return credential{gate: func() *gate { return c.gate("app") }, token: func(context.Context) (string, error) {
 		now := c.now()
 		claims := jwt.RegisteredClaims{
 			Issuer:    strconv.FormatInt(c.appID, 10),
@@ -85,6 +90,8 @@ func (c *Client) installationToken(ctx context.Context, k tokenKey, r Repo) (str
 	}
 }
 
+const mintRoute = "/app/installations/{installation}/access_tokens"
+
 // mint asks for a token that can do no more than Catalyst needs, for one repository only. Pull request write is enough to
 // comment on a pull request.
 func (c *Client) mint(ctx context.Context, k tokenKey, r Repo) (string, error) {
@@ -95,17 +102,13 @@ func (c *Client) mint(ctx context.Context, k tokenKey, r Repo) (string, error) {
 		}
 		r.InstallationID = id
 	}
-	token, _, err := c.gh.Apps.CreateInstallationToken(
-		with(ctx, "/app/installations/{installation}/access_tokens", c.asApp()), r.InstallationID,
-		&github.InstallationTokenOptions{
-			RepositoryIDs: []int64{r.ID},
-			Permissions: &github.InstallationPermissions{
-				Metadata:     github.Ptr("read"),
-				Contents:     github.Ptr("read"),
-				PullRequests: github.Ptr("write"),
-			},
-		})
-	if err = kind(err, c.now()); err != nil {
+	options := github.InstallationTokenOptions{Permissions: &github.InstallationPermissions{Metadata: github.Ptr("read")}}
+	if r.ID != 0 {
+		options.RepositoryIDs = []int64{r.ID}
+		options.Permissions.Contents, options.Permissions.PullRequests = github.Ptr("read"), github.Ptr("write")
+	}
+	token, _, err := c.gh.Apps.CreateInstallationToken(with(ctx, mintRoute, c.asApp()), r.InstallationID, &options)
+	if err = kind(err); err != nil {
 		return "", c.noToken(r, err)
 	}
 	if token.GetToken() == "" {
@@ -120,6 +123,9 @@ func (c *Client) mint(ctx context.Context, k tokenKey, r Repo) (string, error) {
 		}
 	}
 	c.tokens[k] = fresh
+	if r.ID != 0 {
+		c.homes[r.ID] = r.InstallationID
+	}
 	return fresh.value, nil
 }
 
@@ -135,6 +141,9 @@ func (e *tokenError) Unwrap() error { return e.kind }
 // noToken says in words what GitHub's refusal of a token means, and gives it the kind that it has for the repository.
 func (c *Client) noToken(r Repo, err error) error {
 	about := fmt.Sprintf("get a token for repository %d from installation %d", r.ID, r.InstallationID)
+	if r.ID == 0 {
+		about = fmt.Sprintf("get a token from installation %d", r.InstallationID)
+	}
 	var a *answer
 	if !errors.As(err, &a) {
 		return fmt.Errorf("%s: %w", about, err)

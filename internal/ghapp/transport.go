@@ -22,14 +22,16 @@ func with(ctx context.Context, route string, auth credential) context.Context {
 	return context.WithValue(ctx, callKey{}, call{route: route, auth: auth})
 }
 
-// credential gives the token for a request. renew is called after GitHub refused a token; nil: there is no other one.
+// credential gives the token for a request, and the gate of the identity it is counted for: which one that is may turn out only
+// with the token. renew is called after GitHub refused a token; nil: there is no other one.
 type credential struct {
 	token func(ctx context.Context) (string, error)
+	gate  func() *gate
 	renew func(refused string)
 }
 
-// transport signs and counts requests. The token is put in here, below http.Client, and only for the API's own scheme, host and
-// port: whatever a redirect says, no other server ever sees it.
+// transport signs, holds back and counts requests. The token is put in here, below http.Client, and only for the API's own scheme,
+// host and port: whatever a redirect says, no other server ever sees it.
 type transport struct {
 	client *Client
 	under  http.RoundTripper
@@ -39,19 +41,36 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	at, _ := req.Context().Value(callKey{}).(call)
 	base := t.client.base
 	if req.URL.Scheme != base.Scheme || req.URL.Host != base.Host {
-		return t.send(req, "other host", "")
+		return t.elsewhere(req)
 	}
+	resp, err := t.signed(req, at)
+	if err != nil && req.Body != nil {
+		_ = req.Body.Close() // what was held back was not closed by anybody else
+	}
+	return resp, err
+}
+
+// signed sends a request to the API when its gate lets it pass.
+func (t *transport) signed(req *http.Request, at call) (*http.Response, error) {
 	if at.auth.token == nil {
-		return t.send(req, at.route, "")
+		return nil, fmt.Errorf("%s %s has no credential", req.Method, req.URL.Path)
+	}
+	// Nothing is prepared for a request that cannot be sent.
+	if err := t.client.check(at.auth.gate()); err != nil {
+		return nil, err
 	}
 	token, err := at.auth.token(req.Context())
 	if err != nil {
-		if req.Body != nil {
-			_ = req.Body.Close()
-		}
 		return nil, err
 	}
-	resp, err := t.send(req, at.route, token)
+	if isWrite(req, at.route) {
+		done, err := at.auth.gate().write(req.Context(), t.client.now)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	resp, err := t.gated(req, at, token)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || at.auth.renew == nil || req.Body != nil && req.GetBody == nil {
 		return resp, err
 	}
@@ -67,9 +86,90 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxRefusal))
 	_ = resp.Body.Close()
-	return t.send(second, at.route, again)
+	return t.gated(second, at, again)
+}
+
+// gated sends a request through the gate and the breaker, and tells both how it went.
+func (t *transport) gated(req *http.Request, at call, token string) (*http.Response, error) {
+	c, gate := t.client, at.auth.gate()
+	sent := c.now()
+	if err := gate.check(sent); err != nil {
+		return nil, err
+	}
+	trial, err := c.breaker.enter(sent)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.send(req, at.route, token)
+	v, reason := judge(req.Context(), resp, err)
+	if c.breaker.leave(c.now(), trial, v, reason) {
+		state := c.breaker.state()
+		c.log.Warn("GitHub's API", "state", state.State, "until", state.Until, "reason", state.Reason)
+		c.observeGate(state.Name, state.State)
+	}
+	if err != nil || v != alive {
+		return resp, err
+	}
+	message, refused := limited(resp)
+	if refused {
+		limit := gate.limit(c.now(), sent, limitedUntil(resp.Header, c.now()), message)
+		c.gateChanged(gate)
+		return nil, limit
+	}
+	gate.passed(sent)
+	c.gateChanged(gate)
+	return resp, nil
+}
+
+// check says why a request behind the gate would not be sent now.
+func (c *Client) check(g *gate) error {
+	now := c.now()
+	if err := g.check(now); err != nil {
+		return err
+	}
+	return c.breaker.check(now)
+}
+
+func (c *Client) gateChanged(g *gate) {
+	state, changed := g.changed(c.now())
+	if !changed {
+		return
+	}
+	now := g.state(c.now())
+	c.log.Warn("GitHub's limit", "gate", g.name, "state", state, "until", now.Until, "reason", now.Reason)
+	c.observeGate(g.name, state)
+}
+
+// judge says what the end of a request means for GitHub's health, and how it ended.
+func judge(ctx context.Context, resp *http.Response, err error) (verdict, string) {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return unknown, ""
+	case err != nil:
+		return outage, err.Error()
+	case resp.StatusCode >= 500:
+		return outage, resp.Status
+	}
+	return alive, ""
+}
+
+// elsewhere sends a request to where a redirect led: without a token, and of no concern to the API's gates.
+func (t *transport) elsewhere(req *http.Request) (*http.Response, error) {
+	resp, err := t.send(req, "other host", "")
+	if err != nil {
+		return nil, err
+	}
+	if message, refused := limited(resp); refused {
+		now := t.client.now()
+		until := limitedUntil(resp.Header, now)
+		if until.IsZero() {
+			until = now.Add(secondaryPause)
+		}
+		return nil, &RateLimited{Until: until, Message: message}
+	}
+	return resp, nil
 }
 
 func (t *transport) send(req *http.Request, route, token string) (*http.Response, error) {
