@@ -109,11 +109,3 @@ func randomHex(bytes int) string {
 	rand.Read(b)
 	return hex.EncodeToString(b)
 }
-
-func (s *Server) mustAccount(login string) *Account {
-	a := s.accounts[strings.ToLower(login)]
-	if a == nil {
-		misuse("account %q: there is none of that login", login)
-	}
-	return a
-}

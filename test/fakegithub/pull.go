@@ -365,7 +365,7 @@ func (p *pull) emit(action string, more object, actor *Account) {
 // note keeps what the page tells of an event.
 func (p *pull) note(action string, more object, actor *Account) {
 	p.seen = append(p.seen, p.headSHA)
-	line := ""
+	var line string
 	switch action {
 	case "labeled", "unlabeled":
 		verb := map[string]string{"labeled": "added", "unlabeled": "removed"}[action]

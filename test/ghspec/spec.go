@@ -160,7 +160,7 @@ var (
 func accept(r *http.Request) error {
 	for _, value := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		if value = strings.TrimSpace(value); value != "" && !media.MatchString(value) {
-			return fmt.Errorf("Accept %q is no media type of GitHub's API", value)
+			return fmt.Errorf("the Accept header %q is no media type of GitHub's API", value)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ type Catalyst struct {
 
 // FreeAddress returns a loopback address that nobody listens on now.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

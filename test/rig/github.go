@@ -29,7 +29,7 @@ type GitHub struct {
 
 // StartGitHub serves the fake GitHub on loopback, with the sample application as acme/hello. Deliveries go to webhookURL.
 func StartGitHub(webhookURL string, log *slog.Logger) (*GitHub, error) {
-	listen := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") } //nolint:noctx // it does not block
+	listen := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	api, err := listen()
 	if err != nil {
 		return nil, err
