@@ -100,24 +100,24 @@ func (l *loader) twin(k key, named any) any {
 
 // set puts a given value into a field of its type.
 func (l *loader) set(field reflect.Value, k key, given any) {
-	switch {
-	case k.Type == "list":
+	switch k.Type {
+	case "list":
 		l.list(field, k, given)
-	case k.Type == "map":
+	case "map":
 		m, ok := given.(map[string]any)
 		if !ok {
 			l.wrong(k.Path, shown(given), "expected a map")
 			return
 		}
 		field.Set(reflect.ValueOf(m))
-	case k.Type == "duration":
+	case "duration":
 		d, err := time.ParseDuration(fmt.Sprint(given))
 		if err != nil {
 			l.wrong(k.Path, shown(given), `expected a duration like "30s" or "3m"`)
 			return
 		}
 		field.SetInt(int64(d))
-	case k.Type == "number":
+	case "number":
 		n, err := strconv.ParseInt(fmt.Sprint(given), 10, 64)
 		if err != nil || field.OverflowInt(n) || field.Kind() == reflect.Int && n > math.MaxInt32 {
 			l.wrong(k.Path, shown(given), "expected a whole number")

@@ -185,7 +185,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", name, status, answer, c.want)
 		}
 	}
-	response, err := http.Get(b.server.URL) //nolint:noctx // a test
+	response, err := http.Get(b.server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
