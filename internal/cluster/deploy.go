@@ -13,11 +13,9 @@ import (
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
 	ri "helm.sh/helm/v4/pkg/release"
-	rcommon "helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -177,32 +175,6 @@ func (op *operation) configure() (*action.Configuration, error) {
 	return helm, nil
 }
 
-// recover makes a release that a dead process has left usable again, and reports whether no revision of it has ever come through, so that
-// the chart is to be installed rather than upgraded (its install hooks have never succeeded).
-func (op *operation) recover(helm *action.Configuration) (first bool, err error) {
-	revisions := op.records.all()
-	if len(revisions) == 0 {
-		return true, nil
-	}
-	switch last := revisions[0]; last.Info.Status {
-	case rcommon.StatusPendingInstall, rcommon.StatusPendingUpgrade, rcommon.StatusPendingRollback, rcommon.StatusUnknown:
-		op.c.log.WarnContext(op.ctx, "release left half-done: marked failed", "namespace", last.Namespace, "revision", last.Version, "status", last.Info.Status)
-		last.SetStatus(rcommon.StatusFailed, "Interrupted in state "+last.Info.Status.String())
-		if err := helm.Releases.Update(last); err != nil {
-			return false, fmt.Errorf("mark revision %d failed: %w", last.Version, err)
-		}
-	case rcommon.StatusUninstalling, rcommon.StatusUninstalled:
-		op.c.log.WarnContext(op.ctx, "release left uninstalling: finished", "namespace", last.Namespace, "revision", last.Version)
-		u := action.NewUninstall(helm)
-		u.WaitStrategy, u.Timeout = kube.HookOnlyStrategy, op.hookTimeout()
-		if _, err := u.Run(preview.Release); err != nil {
-			return false, fmt.Errorf("finish uninstalling revision %d: %w", last.Version, err)
-		}
-		return true, nil
-	}
-	return !slices.ContainsFunc(revisions, func(r *release.Release) bool { return r.Info.Status != rcommon.StatusFailed }), nil
-}
-
 func (op *operation) hookTimeout() time.Duration {
 	if op.r.Timeout > 0 {
 		return op.r.Timeout
@@ -263,34 +235,6 @@ func (op *operation) beforeApply(rel *release.Release) error {
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)
-}
-
-// prune deletes what revisions that never came through have made and the new one does not have. Helm compares only with the last
-// deployed revision and would leave it running for ever.
-func (op *operation) prune(wanted kube.ResourceList) error {
-	for _, old := range unfinished(op.records.all()) {
-		list, err := op.applier.Build(strings.NewReader(old.Manifest), false)
-		if err != nil {
-			// A kind that is gone, say: then so are its objects.
-			op.c.log.WarnContext(op.ctx, "leftovers of a failed revision not looked at", "namespace", old.Namespace, "revision", old.Version, "err", err)
-			continue
-		}
-		for _, info := range list.Difference(wanted) {
-			if err := info.Get(); apierrors.IsNotFound(err) {
-				continue
-			} else if err != nil {
-				return fmt.Errorf("look for leftover %s: %w", info.Name, err)
-			}
-			object, err := metaOf(info.Object)
-			if err != nil || object.GetAnnotations()["meta.helm.sh/release-name"] != preview.Release || object.GetAnnotations()[kube.ResourcePolicyAnno] == kube.KeepPolicy {
-				continue
-			}
-			if _, errs := op.applier.Delete(kube.ResourceList{info}, metav1.DeletePropagationBackground); len(errs) > 0 {
-				return fmt.Errorf("delete leftover %s: %w", info.Name, errors.Join(errs...))
-			}
-		}
-	}
-	return nil
 }
 
 // explain tells the user's mistakes from outages.

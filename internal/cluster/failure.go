@@ -58,6 +58,9 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 	if !errors.As(err, &status) || terminating(err) {
 		return nil, false
 	}
+	if s := status.Status(); s.Code == http.StatusNotFound && s.Details != nil && s.Details.Kind == "namespaces" {
+		return nil, false // deleted meanwhile
+	}
 	// A field that the kind does not have comes back as an internal error.
 	if strings.Contains(status.Status().Message, "failed to create typed patch object") {
 		return status, true

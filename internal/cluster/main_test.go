@@ -86,15 +86,7 @@ type bundle struct {
 func connect(t *testing.T) *bundle {
 	t.Helper()
 	tr := &traffic{}
-	c, err := New(t.Context(), Options{
-		Kubeconfig: clustertest.Kubeconfig(t),
-		InstanceID: "test",
-		Log:        slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: logLevel()})),
-		wrap:       func(next http.RoundTripper) http.RoundTripper { tr.next = next; return tr },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newCluster(t, tr)
 	config, err := restConfig(clustertest.Kubeconfig(t))
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +99,20 @@ func connect(t *testing.T) *bundle {
 	b := &bundle{t: t, c: c, traffic: tr, admin: admin}
 	b.id = b.identity("")
 	return b
+}
+
+func newCluster(t testing.TB, tr *traffic) *Cluster {
+	t.Helper()
+	c, err := New(t.Context(), Options{
+		Kubeconfig: clustertest.Kubeconfig(t),
+		InstanceID: "test",
+		Log:        slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: logLevel()})),
+		wrap:       func(next http.RoundTripper) http.RoundTripper { tr.next = next; return tr },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func logLevel() slog.Level {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -317,4 +318,40 @@ func TestSilenceEndsAtTheLimit(t *testing.T) {
 	if took := time.Since(started); took > 15*time.Second {
 		t.Errorf("ended only after %s", took)
 	}
+}
+
+// TestSilenceInTheMiddleEndsAtTheLimit: so does one that stops answering while a pod is looked at.
+func TestSilenceInTheMiddleEndsAtTheLimit(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	d := b.deploy(web(), map[string]any{"args": []any{"-sick"}})
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+		if !strings.Contains(req.URL.Path, "/replicasets/") {
+			return nil, nil
+		}
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	})
+	started := time.Now()
+	if err := b.c.WaitReady(t.Context(), b.id, d.Objects, 2*time.Second, nil); err == nil {
+		t.Error("ready")
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("ended only after %s", took)
+	}
+}
+
+// TestQuotaIsNamed: pods over the quota may get their turn; when they do not, the quota is to blame and not the application.
+func TestQuotaIsNamed(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("1")}}}
+	if _, err := b.admin.CoreV1().ResourceQuotas(b.id.Namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	d := b.deploy(web(), map[string]any{"replicas": 2})
+	err := b.c.WaitReady(t.Context(), b.id, d.Objects, 5*time.Second, nil)
+	wantText(t, diagnosis(t, err), preview.CodeTimeout, `Deployment "web"`, "exceeded quota")
 }
