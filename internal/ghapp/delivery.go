@@ -19,7 +19,7 @@ const (
 	maxRedeliveries  = 50              // asked for in one call
 	redeliveryPause  = 5 * time.Minute // after the second failed attempt at one delivery, doubled after each further one
 	longestRedeliver = 6 * time.Hour   // of those
-	readOverlap      = time.Minute     // what was read is read again this far back: a delivery is listed when it ended, not in order
+	stillOut         = time.Minute     // a delivery may be under way for so long, and be listed then
 )
 
 // deliveries is what is known of deliveries that failed.
@@ -107,36 +107,36 @@ func (l *lostDelivery) due(now time.Time) bool {
 // readFailures gets to know what failed since the last time.
 func (c *Client) readFailures(ctx context.Context, since time.Time) error {
 	known := &c.deliveries
-	back := known.read.Add(-readOverlap)
+	back := known.read
 	if back.Before(since) {
 		back = since
 	}
-	newest, err := c.readDeliveries(ctx, "failure", back, func(d *github.HookDelivery) {
-		if arrived(d) || !wanted(d.GetEvent()) {
+	read, err := c.readDeliveries(ctx, "failure", back, func(d *github.HookDelivery) {
+		if at := d.GetDeliveredAt().Time; arrived(d) || !wanted(d.GetEvent()) || at.Before(since) {
 			return
 		}
-		at := d.GetDeliveredAt().Time
 		l := known.lost[d.GetGUID()]
 		if l == nil {
-			l = &lostDelivery{attempts: map[int64]bool{}, first: at, checked: at}
+			l = &lostDelivery{attempts: map[int64]bool{}}
 			known.lost[d.GetGUID()] = l
 		}
-		l.attempts[d.GetID()] = true
-		if at.Before(l.first) {
-			l.first = at
-			l.checked = at
-		}
-		if l.newest == 0 || at.After(l.last) {
-			l.newest, l.last = d.GetID(), at
-		}
+		l.failed(d.GetID(), d.GetDeliveredAt().Time)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		known.read = read
 	}
-	if newest.After(known.read) {
-		known.read = newest
+	return err
+}
+
+// failed notes an attempt that failed; it may be known.
+func (l *lostDelivery) failed(id int64, at time.Time) {
+	if len(l.attempts) == 0 || at.Before(l.first) {
+		l.first, l.checked = at, at
 	}
-	return nil
+	if len(l.attempts) == 0 || cmp.Or(at.Compare(l.last), cmp.Compare(id, l.newest)) > 0 {
+		l.newest, l.last = id, at
+	}
+	l.attempts[id] = true
 }
 
 // readSuccesses finds out which of the deliveries arrived after all.
@@ -147,7 +147,7 @@ func (c *Client) readSuccesses(ctx context.Context, due []*lostDelivery) error {
 			back = l.checked
 		}
 	}
-	newest, err := c.readDeliveries(ctx, "success", back, func(d *github.HookDelivery) {
+	read, err := c.readDeliveries(ctx, "success", back, func(d *github.HookDelivery) {
 		if l := c.deliveries.lost[d.GetGUID()]; l != nil && arrived(d) {
 			l.settled = true
 		}
@@ -156,48 +156,46 @@ func (c *Client) readSuccesses(ctx context.Context, due []*lostDelivery) error {
 		return err
 	}
 	for _, l := range due {
-		if upTo := newest.Add(-readOverlap); upTo.After(l.checked) {
-			l.checked = upTo
-		}
+		l.checked = read
 	}
 	return nil
 }
 
-// readDeliveries shows the App's deliveries with the status, newest first, until those before back. newest is when the first
-// one was made.
-func (c *Client) readDeliveries(ctx context.Context, status string, back time.Time, see func(*github.HookDelivery)) (newest time.Time, err error) {
+// readDeliveries shows the App's deliveries with the status, newest first, in whole pages until those before back. All that were
+// made before the time it returns are known then; it is GitHub's time, as the times in the list are.
+func (c *Client) readDeliveries(ctx context.Context, status string, back time.Time, see func(*github.HookDelivery)) (read time.Time, err error) {
 	for cursor := ""; ; {
-		list, next, err := c.readDeliveryPage(ctx, status, cursor)
+		list, resp, err := c.readDeliveryPage(ctx, status, cursor)
 		if err != nil {
-			return newest, fmt.Errorf("list deliveries: %w", err)
+			return read, fmt.Errorf("list deliveries: %w", err)
+		}
+		if cursor == "" {
+			at, err := http.ParseTime(resp.Header.Get("Date"))
+			if err != nil {
+				return read, fmt.Errorf("list deliveries: the answer's date: %w", err)
+			}
+			read = at.Add(-stillOut)
 		}
 		reached := false
 		for _, d := range list {
-			at := d.GetDeliveredAt().Time
-			if d.GetID() <= 0 || d.GetGUID() == "" || at.IsZero() {
-				return newest, fmt.Errorf("list deliveries: the answer has one without id, GUID or time: %d %q", d.GetID(), d.GetGUID())
+			if d.GetID() <= 0 || d.GetGUID() == "" || d.GetDeliveredAt().IsZero() {
+				return read, fmt.Errorf("list deliveries: the answer has one without id, GUID or time: %d %q", d.GetID(), d.GetGUID())
 			}
-			if at.After(newest) {
-				newest = at
-			}
-			if at.Before(back) {
-				reached = true
-				continue
-			}
+			reached = reached || d.GetDeliveredAt().Before(back)
 			see(d)
 		}
 		switch {
-		case reached || next == "":
-			return newest, nil
-		case next == cursor:
-			return newest, fmt.Errorf("list deliveries: cursor %q is followed by itself", cursor)
+		case reached || resp.Cursor == "":
+			return read, nil
+		case resp.Cursor == cursor:
+			return read, fmt.Errorf("list deliveries: cursor %q is followed by itself", cursor)
 		}
-		cursor = next
+		cursor = resp.Cursor
 	}
 }
 
 // readDeliveryPage asks without an ETag: GitHub's description has no "not modified" here.
-func (c *Client) readDeliveryPage(ctx context.Context, status, cursor string) ([]*github.HookDelivery, string, error) {
+func (c *Client) readDeliveryPage(ctx context.Context, status, cursor string) ([]*github.HookDelivery, *github.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	query := url.Values{"per_page": {"100"}, "status": {status}}
@@ -206,17 +204,17 @@ func (c *Client) readDeliveryPage(ctx context.Context, status, cursor string) ([
 	}
 	req, err := c.gh.NewRequest(with(ctx, "/app/hook/deliveries", c.asApp()), http.MethodGet, "app/hook/deliveries?"+query.Encode(), nil)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	var list []*github.HookDelivery
 	resp, err := c.gh.Do(req, &list)
 	if err != nil {
-		return nil, "", kind(err)
+		return nil, nil, kind(err)
 	}
 	if list == nil {
-		return nil, "", errors.New("the answer is not a list")
+		return nil, nil, errors.New("the answer is not a list")
 	}
-	return list, resp.Cursor, nil
+	return list, resp, nil
 }
 
 func (c *Client) redeliver(ctx context.Context, id int64) error {

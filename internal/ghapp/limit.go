@@ -14,12 +14,12 @@ import (
 // RateLimited says that GitHub wants no request before Until, or that Catalyst holds one back to stay within GitHub's limits.
 type RateLimited struct {
 	Until   time.Time
-	Message string // GitHub's
+	Message string // why; GitHub's words when it was GitHub
 }
 
 // Error says when GitHub may be asked again.
 func (e *RateLimited) Error() string {
-	return fmt.Sprintf("GitHub's rate limit is used up until %s: %s", e.Until.UTC().Format(time.RFC3339), e.Message)
+	return fmt.Sprintf("GitHub must not be asked again before %s: %s", e.Until.UTC().Format(time.RFC3339), e.Message)
 }
 
 // RetryAt returns when it makes sense to try again.

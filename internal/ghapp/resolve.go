@@ -39,6 +39,9 @@ func (c *Client) resolve(ctx context.Context, fullName string) (Repo, error) {
 	key := strings.ToLower(fullName)
 	c.mu.Lock()
 	known, ok := c.resolved[key]
+	if seen, newer := c.names[known.repo.ID]; newer {
+		known.repo.FullName = seen.fullName
+	}
 	c.mu.Unlock()
 	if ok && c.now().Before(known.at.Add(resolvedHolds)) {
 		return known.repo, nil

@@ -33,8 +33,19 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	gh := fakegithub.Start(t)
-	b := &bundle{github: gh, app: gh.CreateApp(fakegithub.AppOptions{}), org: gh.CreateOrg("acme"), wire: newWire(t), clock: &clock{}}
+	return setupOn(t, fakegithub.Start(t), &clock{})
+}
+
+// oneClock is setup with a GitHub on the client's clock. Otherwise it keeps the true time, and refuses an App from the future.
+func oneClock(t *testing.T) *bundle {
+	t.Helper()
+	c := &clock{}
+	return setupOn(t, fakegithub.StartWith(t, fakegithub.Options{Now: c.now}), c)
+}
+
+func setupOn(t *testing.T, gh *fakegithub.Server, c *clock) *bundle {
+	t.Helper()
+	b := &bundle{github: gh, app: gh.CreateApp(fakegithub.AppOptions{}), org: gh.CreateOrg("acme"), wire: newWire(t), clock: c}
 	b.web = b.org.CreateRepo(fakegithub.RepoOptions{Name: "web", Private: true, Files: fakegithub.Text(map[string]string{"chart/Chart.yaml": "name: web\n"})})
 	b.install = b.app.Install(b.org)
 	b.pull = b.web.OpenPull(fakegithub.PullOptions{Title: "Blue", Author: gh.CreateUser("dora"), Head: "blue", Files: fakegithub.Text(map[string]string{"a": "b"})})
@@ -97,9 +108,12 @@ func (c *clock) add(d time.Duration) {
 
 // wire carries requests and remembers them as they were sent.
 type wire struct {
-	under *http.Transport
-	mu    sync.Mutex
-	sent  []sent
+	under  *http.Transport
+	mu     sync.Mutex
+	before func(*http.Request) // called before a request is sent; nil: not
+	sent   []sent
+	writes int // under way
+	most   int // writes that were under way at once
 }
 
 type sent struct {
@@ -126,9 +140,34 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	w.sent = append(w.sent, s)
+	before := w.before
+	write := 0
+	if s.method != http.MethodGet {
+		write = 1
+	}
+	w.writes += write
+	w.most = max(w.most, w.writes)
 	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.writes -= write
+		w.mu.Unlock()
+	}()
+	if before != nil {
+		before(req)
+	}
 	return w.under.RoundTrip(req)
 }
+
+// hook sets what is done before each request is sent.
+func (w *wire) hook(before func(*http.Request)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.before = before
+}
+
+// count is how many requests were sent.
+func (w *wire) count() int { return len(w.requests("")) }
 
 // requests returns what was sent to addresses with the part in them.
 func (w *wire) requests(part string) []sent {
