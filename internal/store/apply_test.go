@@ -128,11 +128,12 @@ func TestOneRowPerPreview(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := storetest.Open(t, dsn)
 		const deliveries = 16
+		others := newCrowd()
 		var created atomic.Int64
 		var wg sync.WaitGroup
 		for i := range deliveries {
 			wg.Go(func() {
-				d, err := deliver(t.Context(), s, 1, fmt.Sprintf("body %d", i))
+				d, err := deliver(t.Context(), s, 1, fmt.Sprintf("body %d", i), others)
 				if err != nil {
 					t.Error(err)
 				}
@@ -159,11 +160,12 @@ func TestNoDuplicateSlipsIn(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := storetest.Open(t, dsn)
+		others := newCrowd()
 		var accepted atomic.Int64
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				d, err := deliver(t.Context(), s, 1, "the same")
+				d, err := deliver(t.Context(), s, 1, "the same", others)
 				if err != nil {
 					t.Error(err)
 				}
@@ -184,11 +186,12 @@ func TestRaceForAName(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := storetest.Open(t, dsn)
-		const repositories = 8
+		const repositories = crowded
+		others := newCrowd()
 		var wg sync.WaitGroup
 		for id := range int64(repositories) {
 			wg.Go(func() {
-				if _, err := deliver(t.Context(), s, id+1, fmt.Sprintf("body %d", id)); err != nil {
+				if _, err := deliver(t.Context(), s, id+1, fmt.Sprintf("body %d", id), others); err != nil {
 					t.Error(err)
 				}
 			})
@@ -255,7 +258,7 @@ func TestKilledHalfWay(t *testing.T) {
 			t.Errorf("Apply with a cancelled context: %v", err)
 		}
 		empty(t, s)
-		if _, err := deliver(t.Context(), s, 1, "body"); err != nil {
+		if _, err := deliver(t.Context(), s, 1, "body", nil); err != nil {
 			t.Errorf("the next one: %v", err)
 		}
 	})
@@ -286,6 +289,7 @@ func TestLimitHolds(t *testing.T) {
 		for i := range previews {
 			keys = append(keys, create(t, s, 1, i+1).Key)
 		}
+		others := newCrowd()
 		var deploying atomic.Int64
 		var wg sync.WaitGroup
 		for _, k := range keys {
@@ -296,6 +300,7 @@ func TestLimitHolds(t *testing.T) {
 							return preview.Decision{}, nil
 						}
 					}
+					others.meet()
 					p := *st.Preview
 					p.Status = preview.StatusDeploying
 					return preview.Decision{Preview: &p}, nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
-	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/store/storetest"
 )
 
@@ -163,35 +162,6 @@ func TestHeldWhileWriting(t *testing.T) {
 			t.Errorf("namespace %q, %v: the write is lost", got.NamespaceUID, err)
 		}
 	})
-}
-
-// TestLeaseIsTheDatabasesTime: a lease ends ttl after the database's now.
-func TestLeaseIsTheDatabasesTime(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, dsn string) {
-		s := storetest.Open(t, dsn)
-		p := create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobReconcile})
-		before := databaseNow(t, s, p.Key)
-		job, err := s.Claim(t.Context(), preview.JobReconcile, "w", time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after := databaseNow(t, s, p.Key); job.LeaseUntil.Before(before.Add(time.Hour)) || job.LeaseUntil.After(after.Add(time.Hour)) {
-			t.Errorf("lease until %s, claimed between %s and %s", job.LeaseUntil, before, after)
-		}
-	})
-}
-
-func databaseNow(t *testing.T, s *store.Store, k preview.Key) (now time.Time) {
-	t.Helper()
-	_, _, err := s.Apply(t.Context(), preview.Event{Key: k}, func(st preview.State) (preview.Decision, error) {
-		now = st.Now
-		return preview.Decision{}, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return now
 }
 
 // TestWake: every commit that makes a job due pokes, and nothing else does.

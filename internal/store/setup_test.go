@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,9 +99,37 @@ func decide(e preview.Event, st preview.State) preview.Decision {
 	return d
 }
 
-func deliver(ctx context.Context, s *store.Store, repositoryID int64, body string) (preview.Decision, error) {
+// crowd brings the transactions of a race to the same place at the same time, as far as the database lets them.
+type crowd struct {
+	in   atomic.Int64
+	full chan struct{}
+}
+
+// crowded is how many transactions one store can have under way.
+const crowded = 8
+
+func newCrowd() *crowd { return &crowd{full: make(chan struct{})} }
+
+// meet returns once the crowd is complete, or soon, when the others are kept out.
+func (c *crowd) meet() {
+	if c.in.Add(1) == crowded {
+		close(c.full)
+	}
+	select {
+	case <-c.full:
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// deliver hands the delivery in; who finds nothing known meets the others before he decides.
+func deliver(ctx context.Context, s *store.Store, repositoryID int64, body string, others *crowd) (preview.Decision, error) {
 	e := delivery(repositoryID, body)
-	_, d, err := s.Apply(ctx, e, func(st preview.State) (preview.Decision, error) { return decide(e, st), nil })
+	_, d, err := s.Apply(ctx, e, func(st preview.State) (preview.Decision, error) {
+		if others != nil && st.Preview == nil && !st.Duplicate {
+			others.meet()
+		}
+		return decide(e, st), nil
+	})
 	return d, err
 }
 
