@@ -90,7 +90,7 @@ func setup(t *testing.T, change func(config map[string]any)) *bench {
 
 func (b *bench) start() {
 	b.Helper()
-	dir := ""
+	var dir string
 	if b.server != nil {
 		dir = b.server.Dir
 	} else {
