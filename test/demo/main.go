@@ -1,6 +1,6 @@
 // Command demo shows the main job on real parts: a local Kubernetes cluster, a fake GitHub with a sample repository, and Catalyst. It opens a
 // pull request, fetches the preview, pushes, fetches again, and stays up for a person to look. With -once it
-// closes the pull request, proves that nothing is left, and exits.
+// closes the pull request, proves that nothing is left, stops the cluster if it started it, and exits.
 package main
 
 import (

@@ -41,6 +41,9 @@ func run(ctx context.Context, o options) (err error) {
 	if s.cluster, err = findCluster(ctx, o); err != nil {
 		return err
 	}
+	if o.once && s.cluster.Started {
+		defer func() { err = errors.Join(err, s.cluster.Stop(context.WithoutCancel(ctx))) }()
+	}
 	s.say("Building Catalyst")
 	binary, err := rig.BuildCatalyst(ctx)
 	if err != nil {

@@ -42,6 +42,7 @@ type Cluster struct {
 	RouterPort    int    `json:"router_port"`
 	PreviewDomain string `json:"preview_domain"`
 	KubeBinary    string `json:"kubectl"`
+	Started       bool   `json:"-"` // by StartCluster: it did not run before
 
 	tool string // the localcluster command
 }
@@ -53,19 +54,27 @@ func StartCluster(ctx context.Context, name string, progress io.Writer) (*Cluste
 	if c.tool, err = build(ctx, "localcluster", "localcluster", "."); err != nil {
 		return nil, err
 	}
+	if err := c.status(ctx, name); err != nil {
+		return nil, err
+	}
+	c.Started = c.State != "running"
 	start := exec.CommandContext(ctx, c.tool, "start", "--name", name)
 	start.Stdout, start.Stderr = progress, progress
 	if err := start.Run(); err != nil {
 		return nil, fmt.Errorf("start the local cluster %s: %w", name, err)
 	}
+	return c, c.status(ctx, name)
+}
+
+func (c *Cluster) status(ctx context.Context, name string) error {
 	out, err := run(ctx, c.tool, "status", "--name", name, "-o", "json")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := json.Unmarshal([]byte(out), c); err != nil {
-		return nil, fmt.Errorf("read the status of cluster %s: %w", name, err)
+		return fmt.Errorf("read the status of cluster %s: %w", name, err)
 	}
-	return c, nil
+	return nil
 }
 
 // Stop ends the cluster and keeps its state.
