@@ -25,6 +25,9 @@ import (
 // goneLimit is how long one attempt at removing a namespace waits (S6).
 const goneLimit = 2 * time.Minute
 
+// besides is how many reconcile jobs run beside the deployments that the limits allow: removals, and looks at the line.
+const besides = 8
+
 // drain is how long open requests may take to end when the server stops.
 const drain = 10 * time.Second
 
@@ -81,14 +84,17 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if a.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log}); err != nil {
 		return a, err
 	}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host()}
+	plans := &planner{config: c, names: map[int64]string{}}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows}
 	for _, r := range c.Repositories {
 		rules.Repositories = append(rules.Repositories, r.Name)
 	}
 	door := lifecycle.New(a.store, rules, d.Log)
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, Deployer: a.cluster, Remover: a.cluster,
-		Settings: planner{c}, Holder: holder(), Deployments: c.Worker.Concurrency, Lease: c.Worker.Lease, Poll: c.Worker.Poll,
+		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
+		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
+		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
 		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Log: d.Log, Observe: metrics.job,
 	})
 	hook, err := webhook.New(webhook.Options{Lifecycle: door, Secrets: c.GitHub.WebhookSecrets(), Log: d.Log, Observe: metrics.delivery})
@@ -173,5 +179,6 @@ func holder() string {
 
 // Preview statuses that the metrics show even while there is none.
 var statuses = []preview.Status{
-	preview.StatusPending, preview.StatusDeploying, preview.StatusRunning, preview.StatusFailed, preview.StatusDeleting, preview.StatusDeleted,
+	preview.StatusPending, preview.StatusQueued, preview.StatusDeploying, preview.StatusRunning, preview.StatusDegraded,
+	preview.StatusFailed, preview.StatusDeleting, preview.StatusDeleted,
 }

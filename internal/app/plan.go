@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net/url"
+	"sync"
 
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/config"
@@ -11,11 +12,39 @@ import (
 )
 
 // planner answers worker.Settings from the configuration.
-type planner struct{ config config.Config }
+type planner struct {
+	config config.Config
+
+	mu    sync.Mutex
+	names map[int64]string // configured name by repository id, as learnt from GitHub
+}
+
+// Learn notes which repository a configured name stands for.
+func (s *planner) Learn(configured string, repositoryID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[repositoryID] = configured
+}
+
+func (s *planner) knows(repositoryID int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names[repositoryID] != ""
+}
+
+// repository finds the configuration by the repository's name, or by the name it was configured under before it was renamed.
+func (s *planner) repository(p preview.Preview) (config.Repository, bool) {
+	if r, ok := s.config.Repository(p.Repository); ok {
+		return r, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config.Repository(s.names[p.RepositoryID])
+}
 
 // Plan fills the repository's templates in for one pull request.
-func (s planner) Plan(p preview.Preview) (worker.Plan, error) {
-	r, ok := s.config.Repository(p.Repository)
+func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
+	r, ok := s.repository(p)
 	if !ok {
 		return worker.Plan{}, preview.Fail(nil, preview.Diagnosis{
 			Code: preview.CodeConfig, Blame: preview.BlameConfig,
@@ -44,7 +73,7 @@ func (s planner) Plan(p preview.Preview) (worker.Plan, error) {
 
 // url is the address people open for the one read back from the cluster: its host under the configured scheme and port,
 // since what terminates TLS may stand in front of the Ingress.
-func (s planner) url(applied string) string {
+func (s *planner) url(applied string) string {
 	u, err := url.Parse(applied)
 	if err != nil {
 		return applied

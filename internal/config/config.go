@@ -24,6 +24,7 @@ type Config struct {
 	GitHub       GitHub       `key:"github"`
 	Cluster      Cluster      `key:"cluster"`
 	Preview      Preview      `key:"preview"`
+	Limits       Limits       `key:"limits"`
 	Worker       Worker       `key:"worker"`
 	Repositories []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
@@ -97,9 +98,18 @@ func (p Preview) URL(host string) string {
 
 // Worker says how jobs are run.
 type Worker struct {
-	Concurrency int           `key:"concurrency" default:"8" doc:"Jobs that run at the same time."`
-	Lease       time.Duration `key:"lease" default:"30s" doc:"How long a job belongs to a worker that gives no sign of life."`
-	Poll        time.Duration `key:"poll" default:"2s" doc:"How often a worker looks for due jobs without being told."`
+	Lease     time.Duration `key:"lease" default:"30s" doc:"How long a job belongs to a worker that gives no sign of life."`
+	Poll      time.Duration `key:"poll" default:"2s" doc:"How often a worker looks for due jobs without being told."`
+	Sweep     time.Duration `key:"sweep" default:"5m" doc:"Pause between two sweeps: all open pull requests against all previews and namespaces."`
+	SweepGone int           `key:"sweep_gone_percent" default:"50" doc:"Share of all previews that may lose their pull request between two sweeps. Above it (and above 5) the sweep asks for none of them and raises an alarm."`
+	Health    time.Duration `key:"health" default:"30s" doc:"Pause between two looks at the running previews."`
+}
+
+// Limits bound what runs at once. What does not fit waits in line.
+type Limits struct {
+	Deployments           int `key:"deployments" default:"8" doc:"Deployments at once, in all processes together."`
+	Previews              int `key:"previews" doc:"Previews at once. 0: no limit."`
+	PreviewsPerRepository int `key:"previews_per_repository" doc:"Previews at once of one repository. 0: no limit."`
 }
 
 // Repository is a repository that gets previews. After Load, the fields that are set for all previews (Host, IngressClass,

@@ -85,7 +85,8 @@ func TestDefaults(t *testing.T) {
 		Log:     config.Log{Level: "info", Format: "text"},
 		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
 		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
-		Worker:  config.Worker{Concurrency: 8, Lease: 30 * time.Second, Poll: 2 * time.Second},
+		Limits:  config.Limits{Deployments: 8},
+		Worker:  config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -94,9 +95,9 @@ func TestDefaults(t *testing.T) {
 
 func TestExample(t *testing.T) {
 	t.Parallel()
-	got := load(t, "testdata/catalyst.yaml", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(), "CATALYST_GITHUB_WEBHOOK_SECRET=hush", "CATALYST_WORKER_CONCURRENCY=3")
-	if got.GitHub.AppID != 12345 || string(got.GitHub.PrivateKey) != appKey() || got.Worker.Concurrency != 3 {
-		t.Errorf("App %d, concurrency %d: the variables did not win over the file", got.GitHub.AppID, got.Worker.Concurrency)
+	got := load(t, "testdata/catalyst.yaml", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(), "CATALYST_GITHUB_WEBHOOK_SECRET=hush", "CATALYST_LIMITS_DEPLOYMENTS=3")
+	if got.GitHub.AppID != 12345 || string(got.GitHub.PrivateKey) != appKey() || got.Limits.Deployments != 3 {
+		t.Errorf("App %d, %d deployments: the variables did not win over the file", got.GitHub.AppID, got.Limits.Deployments)
 	}
 	want := []config.Repository{
 		{
@@ -135,7 +136,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
-		"CATALYST_WORKER_CONCURRENCY=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_POLL=1s",
+		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 	)
 	want := config.Config{
@@ -149,7 +150,8 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 			Domain: "localhost", Scheme: "http", URLPort: 8080, Host: "{{.Repo}}-{{.Number}}.localhost", IngressClass: "i", Issuer: "is",
 			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
 		},
-		Worker: config.Worker{Concurrency: 1, Lease: 2 * time.Second, Poll: time.Second},
+		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
+		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
 			IngressClass: "i", Issuer: "is", TLSSecret: "t",
@@ -265,7 +267,7 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_PREVIEW_VALUES=[1]", `preview.values (CATALYST_PREVIEW_VALUES) is "[1]": expected a map`},
 		{"CATALYST_PREVIEW_READY_TIMEOUT=3", `preview.ready_timeout (CATALYST_PREVIEW_READY_TIMEOUT) is "3": expected a duration like "30s" or "3m"`},
 		{"CATALYST_PREVIEW_READY_TIMEOUT=-1m", `preview.ready_timeout (CATALYST_PREVIEW_READY_TIMEOUT) is "-1m0s": expected a duration from 1s to 1h0m0s`},
-		{"CATALYST_WORKER_CONCURRENCY=0", `worker.concurrency (CATALYST_WORKER_CONCURRENCY) is "0": expected a whole number from 1 to 100`},
+		{"CATALYST_LIMITS_DEPLOYMENTS=0", `limits.deployments (CATALYST_LIMITS_DEPLOYMENTS) is "0": expected a whole number from 1 to 100`},
 		{"CATALYST_REPOSITORIES={name: acme/web}", `repositories (CATALYST_REPOSITORIES) is "map[name:acme/web]": expected a list`},
 		{"CATALYST_REPOSITORIES=[", `repositories (CATALYST_REPOSITORIES) is "[": expected a list as YAML or JSON`},
 		{"CATALYST_REPOSITORIES=[{}]", `repositories[0].name (CATALYST_REPOSITORIES): must be set: OWNER/NAME on GitHub.`},

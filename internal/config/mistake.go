@@ -10,10 +10,10 @@ import (
 
 // Mistake is one thing that is wrong with the configuration.
 type Mistake struct {
-	Key      string // "worker.concurrency", "repositories[0].name"
+	Key      string // "limits.deployments", "repositories[0].name"
 	Value    string // as given; never a secret's
 	Problem  string // what is wrong with it and what was expected
-	Position string // "catalyst.yaml:12" or "CATALYST_WORKER_CONCURRENCY"; empty when nothing was given
+	Position string // "catalyst.yaml:12" or "CATALYST_LIMITS_DEPLOYMENTS"; empty when nothing was given
 }
 
 // Error gives the mistake in one line.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
@@ -40,5 +41,47 @@ func (l *Lifecycle) Handle(ctx context.Context, e preview.Event) (preview.Previe
 	} else if d.Preview != nil {
 		l.log.Debug("event", "kind", e.Kind, "preview", p.Ref(), "status", p.Status, "generation", p.Generation, "settled", p.Settled)
 	}
+	if d.Advance {
+		l.advance(ctx)
+	}
 	return p, d, nil
+}
+
+// standing is how long the comments of those who go on waiting may lag: their position changes often while the line moves.
+const standing = 10 * time.Second
+
+// advance asks again for whoever may go now that a place is free. When it fails, or the process dies before it, the
+// waiting jobs ask by themselves a little later.
+func (l *Lifecycle) advance(ctx context.Context) {
+	if l.rules.Limits == (policy.Limits{}) {
+		return
+	}
+	places, err := l.store.Line(ctx)
+	if err != nil {
+		l.log.Warn("advance the line", "error", err)
+		return
+	}
+	for _, p := range policy.Line(places) {
+		job := preview.JobRequest{Kind: preview.JobReconcile}
+		if _, waits := policy.Wait(places, l.rules.Limits, p, p.QueuedAt); waits {
+			job = preview.JobRequest{Kind: preview.JobComment, Delay: standing}
+		}
+		if err := l.store.Request(ctx, p.PreviewID, job); err != nil {
+			l.log.Warn("advance the line", "preview", p.PreviewID, "error", err)
+		}
+	}
+}
+
+// Waiting returns why the preview waits in line, and false when it does not.
+func (l *Lifecycle) Waiting(ctx context.Context, p preview.Preview) (preview.Waiting, bool, error) {
+	if p.Status != preview.StatusQueued {
+		return preview.Waiting{}, false, nil
+	}
+	places, err := l.store.Line(ctx)
+	if err != nil {
+		return preview.Waiting{}, false, err
+	}
+	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
+	waiting, waits := policy.Wait(places, l.rules.Limits, self, p.QueuedAt)
+	return waiting, waits, nil
 }

@@ -16,13 +16,6 @@ type Limits struct {
 	PreviewsPerRepository int
 }
 
-// Waiting is why a preview is not deployed yet.
-type Waiting struct {
-	Position int    // 1 is next
-	Of       int    // how many wait
-	Reason   string // what it waits for, for people
-}
-
 // live reports whether the preview takes one of the places that Limits counts: it holds a namespace or is about to.
 func live(p preview.Place) bool { return p.Live || p.Status == preview.StatusDeploying }
 
@@ -54,7 +47,7 @@ func byArrival(a, b preview.Place) int {
 
 // Wait returns why the preview with this id has to wait, and false when it may be deployed now. It is asked for a preview
 // that wants to be deployed, whether it waits already or not; at is when it came.
-func Wait(places []preview.Place, l Limits, self preview.Place, at time.Time) (Waiting, bool) {
+func Wait(places []preview.Place, l Limits, self preview.Place, at time.Time) (preview.Waiting, bool) {
 	self.Status = preview.StatusQueued
 	if self.QueuedAt.IsZero() {
 		self.QueuedAt = at
@@ -76,11 +69,11 @@ func Wait(places []preview.Place, l Limits, self preview.Place, at time.Time) (W
 			reason = held.fullDeployments(l)
 		}
 		if reason == "" {
-			return Waiting{}, false
+			return preview.Waiting{}, false
 		}
-		return Waiting{Position: i + 1, Of: len(line), Reason: reason}, true
+		return preview.Waiting{Position: i + 1, Of: len(line), Reason: reason}, true
 	}
-	return Waiting{}, false
+	return preview.Waiting{}, false
 }
 
 // taken counts the places that are taken.

@@ -14,21 +14,24 @@ import (
 type Rules struct {
 	GitHubHost   string   // "github.com", or the host of an enterprise server; part of the hashed names
 	Repositories []string // full names of the configured repositories
-	Limits       Limits
-	ConfirmGone  time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
+
+	// Renamed reports whether a repository is one of them under a name it has got since. May be nil.
+	Renamed     func(repositoryID int64) bool
+	Limits      Limits
+	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
 
 // settle is how long a comment about a passing state waits, so that a quick next state replaces it (design, experience §1.2).
 const settle = 8 * time.Second
 
 // configured reports whether the repository may have previews. Names compare without case, as on GitHub.
-func (r Rules) configured(fullName string) bool {
+func (r Rules) configured(pr preview.PullRequest) bool {
 	for _, name := range r.Repositories {
-		if strings.EqualFold(name, fullName) {
+		if strings.EqualFold(name, pr.Repository) {
 			return true
 		}
 	}
-	return false
+	return r.Renamed != nil && r.Renamed(pr.RepositoryID)
 }
 
 // Decide returns what the event changes. The same event decided twice on the state it led to changes nothing the second
@@ -69,7 +72,7 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 	switch {
 	case e.Unused != "":
 		return ignored("%s", e.Unused)
-	case !r.configured(e.PullRequest.Repository):
+	case !r.configured(e.PullRequest):
 		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
 	case s.Duplicate:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}

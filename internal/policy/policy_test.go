@@ -351,6 +351,24 @@ func TestLeftover(t *testing.T) {
 	w.expect(preview.StatusDeleted, false, preview.JobComment)
 }
 
+// TestRenamed: a repository that was renamed since it was configured keeps its previews.
+func TestRenamed(t *testing.T) {
+	t.Parallel()
+	known := rules
+	known.Renamed = func(id int64) bool { return id == key.RepositoryID }
+	pr := pull(shaA, true)
+	pr.Repository = "acme/site"
+	for name, c := range map[string]struct {
+		r    policy.Rules
+		want preview.DeliveryOutcome
+	}{"known": {known, preview.DeliveryAccepted}, "unknown": {rules, preview.DeliveryIgnored}} {
+		d, err := policy.Decide(preview.State{Now: now}, preview.Event{Kind: preview.EventHint, Key: key, PullRequest: pr}, c.r)
+		if err != nil || d.Outcome != c.want {
+			t.Errorf("%s: %s, %v, want %s", name, d.Outcome, err, c.want)
+		}
+	}
+}
+
 func TestQueued(t *testing.T) {
 	t.Parallel()
 	limited := rules

@@ -76,3 +76,10 @@ type Place struct {
 	Live       bool      // it holds a namespace
 	QueuedAt   time.Time // zero unless it waits
 }
+
+// Waiting is why a preview in line is not deployed yet.
+type Waiting struct {
+	Position int    // 1 is next
+	Of       int    // how many wait
+	Reason   string // what it waits for, for people: "a free deployment slot (8 of 8 in use)"
+}

@@ -2,13 +2,15 @@ package preview
 
 import "time"
 
-// JobKind names what a job does. There is one job of a kind for each preview: asking again while it waits or runs
+// JobKind names what a job does. There is one job of a kind for each preview (for sweep and health, one in all): asking again while it waits or runs
 // raises its generation, and the worker runs it once more.
 type JobKind string
 
 // The kinds of jobs.
 const (
 	JobReconcile JobKind = "reconcile" // re-read the pull request, then deploy or tear down: the one writer of a preview's namespace
+	JobSweep     JobKind = "sweep"     // compare all that GitHub says is open with all previews and namespaces; one for the whole instance
+	JobHealth    JobKind = "health"    // look whether the running previews still have what they run on; one for the whole instance
 	JobComment   JobKind = "comment"   // bring the comment on the pull request up to date with what is stored
 )
 

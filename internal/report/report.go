@@ -20,24 +20,26 @@ const maxBytes = 60_000
 const stamp = "2006-01-02 15:04:05 UTC"
 
 // Comment returns the body of the one comment on the pull request: Markdown of at most 60,000 bytes. deployments are the
-// newest ones, the newest first.
-func Comment(p preview.Preview, deployments []preview.Deployment) string {
+// newest ones, the newest first; waiting is why a queued preview waits, and nil for any other.
+func Comment(p preview.Preview, deployments []preview.Deployment, waiting *preview.Waiting) string {
 	var b strings.Builder
 	icon, title, word := heading(p)
+	if waiting != nil {
+		title = fmt.Sprintf("Preview queued: %d of %d", waiting.Position, waiting.Of)
+	}
 	fmt.Fprintf(&b, "### <span aria-hidden=\"true\">%s</span> %s\n", icon, title)
-	b.WriteString(fact(p, deployments) + "\n\n")
+	b.WriteString(fact(p, deployments, waiting) + "\n\n")
 
-	b.WriteString("| | |\n|---|---|\n")
-	fmt.Fprintf(&b, "| **Status** | %s |\n", word)
+	fmt.Fprintf(&b, "| Status | %s |\n|---|---|\n", word)
 	if p.URL != "" {
-		fmt.Fprintf(&b, "| **URL** | %s |\n", p.URL)
+		fmt.Fprintf(&b, "| URL | %s |\n", p.URL)
 	} else if p.Status == preview.StatusRunning {
-		b.WriteString("| **URL** | none: the chart has no Ingress with a host |\n")
+		b.WriteString("| URL | none: the chart has no Ingress with a host |\n")
 	}
 	if p.LiveSHA != "" {
-		fmt.Fprintf(&b, "| **Live commit** | %s since %s |\n", code(preview.ShortSHA(p.LiveSHA)), p.LiveSince.UTC().Format(stamp))
+		fmt.Fprintf(&b, "| Live commit | %s since %s |\n", code(preview.ShortSHA(p.LiveSHA)), p.LiveSince.UTC().Format(stamp))
 	}
-	fmt.Fprintf(&b, "| **Last updated** | %s |\n", p.ChangedAt.UTC().Format(stamp))
+	fmt.Fprintf(&b, "| Last updated | %s |\n", p.ChangedAt.UTC().Format(stamp))
 
 	if p.Diagnosis != nil {
 		b.WriteString(diagnosis(p.Diagnosis))
@@ -49,6 +51,10 @@ func Comment(p preview.Preview, deployments []preview.Deployment) string {
 // heading returns the icon, the first line, which is a sentence for people, and the seed's status word (S3).
 func heading(p preview.Preview) (icon, title, word string) {
 	switch p.Status {
+	case preview.StatusQueued:
+		return "🕒", "Preview queued", "queued"
+	case preview.StatusDegraded:
+		return "🟠", "Preview is up but unhealthy", "degraded"
 	case preview.StatusDeploying:
 		return "🚀", "Deploying " + code(preview.ShortSHA(p.HeadSHA)), "deploying"
 	case preview.StatusRunning:
@@ -78,9 +84,20 @@ func ending(p preview.Preview) string {
 }
 
 // fact is the one line under the heading: which commit, how long, what still answers.
-func fact(p preview.Preview, deployments []preview.Deployment) string {
+func fact(p preview.Preview, deployments []preview.Deployment, waiting *preview.Waiting) string {
 	sha := code(preview.ShortSHA(p.HeadSHA))
 	switch p.Status {
+	case preview.StatusQueued:
+		text := sha + " waits for its turn"
+		if waiting != nil {
+			text = sha + " waits for " + waiting.Reason
+		}
+		if p.LiveSHA != "" && p.URL != "" {
+			text += fmt.Sprintf(". Live now: %s at %s", p.URL, code(preview.ShortSHA(p.LiveSHA)))
+		}
+		return text
+	case preview.StatusDegraded:
+		return sha + " was ready and lost what it runs on; this comment changes when it is back"
 	case preview.StatusDeploying:
 		if p.LiveSHA != "" && p.URL != "" {
 			return fmt.Sprintf("%s is on its way. Live now: %s still at %s", sha, p.URL, code(preview.ShortSHA(p.LiveSHA)))

@@ -59,11 +59,18 @@ func TestComment(t *testing.T) {
 	merged.Open, merged.Merged = false, true
 	noURL := base(preview.StatusRunning)
 	noURL.LiveSHA, noURL.LiveSince = noURL.HeadSHA, at
+	degraded := live(base(preview.StatusDegraded), "a1b2c3d")
+	degraded.Diagnosis = &preview.Diagnosis{Code: preview.CodeRollout, Cause: `Deployment "web" has 0 of 1 pods available`, Blame: preview.BlameUnknown}
+	turn := &preview.Waiting{Position: 3, Of: 5, Reason: "a free deployment slot (8 of 8 in use)"}
+	waiting := map[string]*preview.Waiting{"queued": turn, "queued_live": turn}
 	for name, c := range map[string]struct {
 		p preview.Preview
 		d []preview.Deployment
 	}{
 		"pending":         {base(preview.StatusPending), nil},
+		"queued":          {base(preview.StatusQueued), nil},
+		"queued_live":     {live(base(preview.StatusQueued), "9f8e7d6"), []preview.Deployment{run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+		"degraded":        {degraded, []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},
 		"deploying":       {base(preview.StatusDeploying), []preview.Deployment{running}},
 		"deploying_again": {live(base(preview.StatusDeploying), "9f8e7d6"), []preview.Deployment{running, run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
 		"success":         {live(base(preview.StatusRunning), "a1b2c3d"), []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},
@@ -76,7 +83,7 @@ func TestComment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := report.Comment(c.p, c.d)
+			got := report.Comment(c.p, c.d, waiting[name])
 			file := filepath.Join("testdata", name+".md")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -137,7 +144,7 @@ func TestForeignText(t *testing.T) {
 		p := live(base(preview.StatusFailed), "9f8e7d6")
 		p.Diagnosis, p.Namespace = d, "x"+foreign
 		dep := []preview.Deployment{run("a1b2c3d", preview.DeploymentFailed, d), run("9f8e7d6", preview.DeploymentSucceeded, nil)}
-		return report.Comment(p, dep)
+		return report.Comment(p, dep, nil)
 	}
 	want := outline(comment("x"))
 	rapid.Check(t, func(rt *rapid.T) {
@@ -170,7 +177,7 @@ func TestCommentIsCut(t *testing.T) {
 			p.Diagnosis.Evidence = append(p.Diagnosis.Evidence, strings.Repeat(char+"\n", 9_000))
 		}
 		p.Diagnosis.Fix = strings.Repeat(char+"\n", 30_000)
-		body := report.Comment(p, nil)
+		body := report.Comment(p, nil, nil)
 		if len(body) > 60_000 || !utf8.ValidString(body) || !strings.HasSuffix(body, "\n"+report.Marker) {
 			t.Errorf("%q: %d bytes, valid %t, ends in %q", char, len(body), utf8.ValidString(body), body[len(body)-40:])
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -16,6 +17,8 @@ type claim struct {
 	asked  chan struct{}   // receives when the job was asked for again since it was last covered
 	cancel context.CancelCauseFunc
 	done   chan struct{}
+	born   time.Time    // with a monotonic reading, so that a clock that is set changes nothing
+	until  atomic.Int64 // nanoseconds since born up to which the lease is surely held
 
 	mu      sync.Mutex
 	newest  int64 // generation at the last renewal
@@ -24,8 +27,9 @@ type claim struct {
 
 // hold keeps the lease until release: renewed every third of its time, and at once when the queue was poked.
 func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
-	c := &claim{Job: job, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c := &claim{Job: job, born: time.Now(), asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
+	c.ctx, c.cancel = context.WithCancelCause(preview.WithLease(ctx, c.held))
+	c.until.Store(int64(w.Lease))
 	poke := make(chan struct{}, 1)
 	w.mu.Lock()
 	w.running[job.Fence()] = poke
@@ -39,7 +43,6 @@ func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
 		}()
 		ticker := time.NewTicker(w.Lease / 3)
 		defer ticker.Stop()
-		last := time.Now()
 		for {
 			select {
 			case <-c.ctx.Done():
@@ -47,12 +50,13 @@ func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
 			case <-poke:
 			case <-ticker.C:
 			}
+			asked := time.Since(c.born)
 			generation, err := w.Queue.Renew(c.ctx, job.Fence(), w.Lease)
 			switch {
 			case err == nil:
-				last = time.Now()
+				c.until.Store(int64(asked + w.Lease))
 				c.see(generation)
-			case errors.Is(err, preview.ErrStale), time.Since(last) > w.Lease:
+			case errors.Is(err, preview.ErrStale), !c.held():
 				c.cancel(errors.Join(preview.ErrStale, err))
 				return
 			case c.ctx.Err() == nil:
@@ -62,6 +66,10 @@ func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
 	}()
 	return c
 }
+
+// held reports whether the lease cannot be over yet. A process that was paused learns from it, before it learns from the
+// database, that another may have taken the job.
+func (c *claim) held() bool { return int64(time.Since(c.born)) < c.until.Load() }
 
 func (c *claim) see(generation int64) {
 	c.mu.Lock()

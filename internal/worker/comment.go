@@ -28,10 +28,16 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	if err != nil {
 		return err
 	}
-	if len(deployments) == 0 && p.CommentID == 0 && !p.CommentAttempted {
+	if len(deployments) == 0 && p.CommentID == 0 && !p.CommentAttempted && !p.Open {
 		return nil // closed before anything happened: nobody needs to be told
 	}
-	body := report.Comment(p, deployments)
+	var waiting *preview.Waiting
+	if place, waits, err := w.Lifecycle.Waiting(ctx, p); err != nil {
+		return err
+	} else if waits {
+		waiting = &place
+	}
+	body := report.Comment(p, deployments, waiting)
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {

@@ -13,11 +13,17 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
+// errQueued says that the limits leave no place for the deployment now.
+var errQueued = errors.New("queued")
+
 // deploy brings the preview to its head commit and reports the end, good or bad. An error it returns is an outage, or the
 // loss of the right to go on; then nothing was reported.
 func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error {
 	start := time.Now()
 	url, err := w.rollOut(ctx, c, &p, start)
+	if errors.Is(err, errQueued) {
+		return nil
+	}
 	if ctx.Err() != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
@@ -51,6 +57,9 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return "", err
 	}
 	*p = now
+	if p.Status == preview.StatusQueued {
+		return "", errQueued
+	}
 	if planErr != nil {
 		return "", planErr
 	}

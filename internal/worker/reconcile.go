@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
 )
+
+// confirm is how long after a 404 the pull request is looked for again.
+const confirm = 61 * time.Second
+
+// lookAgain is how long a queued preview goes without asking whether it may go, in case nobody told it.
+const lookAgain = 30 * time.Second
 
 // errSuperseded is the cause by which running work is stopped when something newer is wanted.
 var errSuperseded = errors.New("something newer is wanted")
@@ -24,6 +31,9 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 	if p, err = w.observe(ctx, c, p); err != nil {
 		return w.giveUp(ctx, c, p, err)
 	}
+	if p.Open && !p.MissingSince.IsZero() {
+		return &errAgain{after: confirm, why: "GitHub says that the pull request does not exist; believed when it still says so then"}
+	}
 	for p.Due() {
 		before := p.Generation
 		if err := w.act(ctx, c, p); err != nil {
@@ -31,6 +41,9 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 		}
 		if p, err = w.Reader.Preview(ctx, c.PreviewID); err != nil {
 			return err
+		}
+		if p.Status == preview.StatusQueued {
+			return &errAgain{after: lookAgain, why: "waits in line"}
 		}
 		if p.Due() && p.Generation == before {
 			return fmt.Errorf("generation %d of %s came to no end", before, p.Ref())
@@ -42,12 +55,21 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 // observe reads the pull request from GitHub and hands the truth in.
 func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (preview.Preview, error) {
 	c.cover()
+	e := preview.Event{Kind: preview.EventObserved}
 	pr, err := w.GitHub.PullRequest(ctx, repo(p), p.Number)
-	if err != nil {
+	switch {
+	case errors.Is(err, preview.ErrNotFound), errors.Is(err, preview.ErrGone):
+		w.Log.Warn("pull request not found", "preview", p.Ref(), "since", p.MissingSince, "error", err)
+		e.Kind = preview.EventMissing
+	case errors.Is(err, preview.ErrForbidden):
+		// The App is suspended or may not read the repository now. What runs is left as it is until it may again.
+		w.Log.Error("GitHub refuses to tell about the pull request", "preview", p.Ref(), "error", err)
+		return p, &errAgain{after: slowest, why: err.Error()}
+	case err != nil:
 		return p, fmt.Errorf("read pull request %s: %w", p.Ref(), err)
 	}
-	f := c.Fence()
-	now, _, err := w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventObserved, Key: p.Key, Fence: &f, PullRequest: pr})
+	e.PullRequest = pr
+	now, _, err := w.handle(ctx, c, p, e)
 	if err != nil {
 		return p, err
 	}

@@ -21,14 +21,13 @@ func backoff(attempt int) time.Duration {
 	return min(time.Duration(1<<min(attempt, 10))*time.Second, slowest)
 }
 
-// errAgain asks for another run after a pause, without counting an attempt.
+// errAgain asks for another run after a pause, without counting an attempt. Nothing failed.
 type errAgain struct {
 	after time.Duration
-	why   error
+	why   string
 }
 
-func (e *errAgain) Error() string { return fmt.Sprintf("again in %s: %v", e.after, e.why) }
-func (e *errAgain) Unwrap() error { return e.why }
+func (e *errAgain) Error() string { return fmt.Sprintf("again in %s: %s", e.after, e.why) }
 
 // end tells the queue how the job went and returns a word for the metrics and the error to log, if it deserves one.
 // parent is the worker's own context: when it is over the job was interrupted, which is nobody's failure.
@@ -46,7 +45,7 @@ func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64
 		delay := max(time.Until(limited.Until), time.Second)
 		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, err.Error()))
 	case errors.As(err, &again):
-		return "again", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, again.after, err.Error()))
+		return "again", w.Queue.Retry(ctx, job.Fence(), 0, again.after, again.why)
 	default:
 		return "retry", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt, backoff(job.Attempt), err.Error()))
 	}

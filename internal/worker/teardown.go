@@ -11,9 +11,15 @@ import (
 // teardown removes the preview's namespace and reports when it is really gone (S6). The first attempts follow S10's
 // schedule; a removal that is stuck is told to people and then tried again for as long as it takes, so that nothing is leaked.
 func (w *Worker) teardown(ctx context.Context, c *claim, p preview.Preview) error {
-	err := w.Remover.DeleteNamespace(ctx, identity(p))
+	id := identity(p)
+	err := w.Remover.DeleteNamespace(ctx, id)
+	if errors.Is(err, preview.ErrConflict) && id.UID != "" {
+		// Made anew by a worker that died before it could say so: the labels decide whether it is ours.
+		id.UID = ""
+		err = w.Remover.DeleteNamespace(ctx, id)
+	}
 	if err == nil {
-		err = w.Remover.WaitGone(ctx, identity(p), w.GoneLimit)
+		err = w.Remover.WaitGone(ctx, id, w.GoneLimit)
 	}
 	if ctx.Err() != nil {
 		return errors.Join(err, context.Cause(ctx))

@@ -27,17 +27,20 @@ type Queue interface {
 	Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error
 	NextDue(ctx context.Context) (time.Duration, error)
 	Wake() <-chan struct{}
+	Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error
 }
 
 // Reader reads what is stored.
 type Reader interface {
 	Preview(ctx context.Context, id string) (preview.Preview, error)
 	Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error)
+	Unfinished(ctx context.Context) ([]preview.Preview, error)
 }
 
-// Lifecycle takes events.
+// Lifecycle takes events and knows the line.
 type Lifecycle interface {
 	Handle(ctx context.Context, e preview.Event) (preview.Preview, preview.Decision, error)
+	Waiting(ctx context.Context, p preview.Preview) (preview.Waiting, bool, error)
 }
 
 // GitHub is read before acting and carries the comment.
@@ -61,11 +64,26 @@ type Remover interface {
 	WaitGone(ctx context.Context, id cluster.Identity, limit time.Duration) error
 }
 
+// Overview tells what there is, for the sweep.
+type Overview interface {
+	Resolve(ctx context.Context, fullName string) (ghapp.Repo, error)
+	OpenPullRequests(ctx context.Context, r ghapp.Repo) ([]preview.PullRequest, error)
+	RedeliverFailed(ctx context.Context, since time.Time) (int, error)
+}
+
+// Estate tells what there is in the cluster, and how it is.
+type Estate interface {
+	Namespaces(ctx context.Context) ([]cluster.Identity, error)
+	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
+}
+
 // Settings says how a repository is deployed; the server's configuration answers.
 type Settings interface {
 	// Plan returns what to deploy for the preview at its head commit. The error is a *preview.Failure when the
 	// configuration is at fault.
 	Plan(p preview.Preview) (Plan, error)
+	// Learn notes which repository a configured name stands for, so that it stays known when it is renamed.
+	Learn(configured string, repositoryID int64)
 }
 
 // Plan is how one preview is deployed at one commit.
@@ -84,9 +102,15 @@ type Options struct {
 	GitHub      GitHub
 	Deployer    Deployer
 	Remover     Remover
+	Overview    Overview
+	Estate      Estate
 	Settings    Settings
 	Holder      string        // names this process in leases
-	Deployments int           // at once
+	Jobs        int           // reconcile jobs at once: deployments, removals, and looks at the line
+	Repos       []string      // full names of the configured repositories, for the sweep
+	SweepEvery  time.Duration // pause between two sweeps
+	HealthEvery time.Duration // pause between two looks at the running previews
+	SweepShare  float64       // the share of all previews that one sweep may find gone before it stops itself; 0 to 1
 	Lease       time.Duration // how long a dead worker's job stays taken
 	Poll        time.Duration // how long a wake-up of another process may go unnoticed
 	ReadyLimit  time.Duration // from the start of a deployment until its workloads are ready (S4)
@@ -102,6 +126,8 @@ const comments = 4
 type Worker struct {
 	Options
 
+	sick map[string]bool // previews that looked degraded last time; only the health job touches it
+
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 }
@@ -111,16 +137,21 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}}
+	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
 // is due again at once, for whoever claims it next.
 func (w *Worker) Run(ctx context.Context) error {
-	kinds := []preview.JobKind{preview.JobReconcile, preview.JobComment}
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobComment, preview.JobSweep, preview.JobHealth}
 	slots := map[preview.JobKind]chan struct{}{
-		preview.JobReconcile: make(chan struct{}, w.Deployments),
+		preview.JobReconcile: make(chan struct{}, w.Jobs),
 		preview.JobComment:   make(chan struct{}, comments),
+		preview.JobSweep:     make(chan struct{}, 1),
+		preview.JobHealth:    make(chan struct{}, 1),
+	}
+	if err := w.Queue.Request(ctx, "", preview.JobRequest{Kind: preview.JobSweep}, preview.JobRequest{Kind: preview.JobHealth}); err != nil && ctx.Err() == nil {
+		w.Log.Error("ask for the sweep", "error", err)
 	}
 	freed := make(chan struct{}, 1)
 	var wg sync.WaitGroup
@@ -201,6 +232,10 @@ func (w *Worker) run(ctx context.Context, job preview.Job) {
 		err = w.reconcile(claim.ctx, claim)
 	case preview.JobComment:
 		err = w.comment(claim.ctx, claim)
+	case preview.JobSweep:
+		err = w.sweep(claim.ctx, claim)
+	case preview.JobHealth:
+		err = w.health(claim.ctx, claim)
 	default:
 		err = fmt.Errorf("job kind %q: %w", job.Kind, preview.ErrInvalid)
 	}

@@ -224,7 +224,7 @@ func indent(body string) string { return "    " + strings.ReplaceAll(body, "\n",
 
 // address is the URL that the comment names.
 func address(body string) string {
-	_, rest, _ := strings.Cut(body, "| **URL** | ")
+	_, rest, _ := strings.Cut(body, "| URL | ")
 	url, _, _ := strings.Cut(rest, " |")
 	return url
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"catalyst.dev/catalyst/internal/report"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 // TestMainJob is the product in one test: opened, ready, pushed to, closed, reopened, closed.
@@ -64,12 +65,18 @@ func TestReopen(t *testing.T) {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
+	if err := rig.Until(t.Context(), limit, "the first sweep is over", func() (bool, error) {
+		return b.github.Counters()["GET /app/hook/deliveries"] > 0, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	b.github.ResetCounters()
 	pull := b.open("Count", nil)
 	b.comment(pull, "| success |")
 	pull.Close(false)
 	b.comment(pull, "| deleted |")
-	if n := len(b.github.Requests()); n > 8 {
+	// The token, which the sweep asked for, is one more; a removal that takes long is told in a comment of its own.
+	if n := len(b.github.Requests()) + 1; n > 8 {
 		t.Errorf("%d requests, want at most 8: %v", n, b.github.Counters())
 	}
 }
@@ -117,7 +124,7 @@ func TestOneComment(t *testing.T) {
 	b := setup(t, nil)
 	stranger := b.github.CreateUser("mallory")
 	b.github.HoldDeliveries()
-	pull := b.open("Marked", nil)
+	pull := b.open("Marked", nil) // a sweep may see it before the webhook is let go
 	forged := pull.As(stranger).Comment("Here. " + report.Marker)
 	for range 110 { // our comment comes behind the first page of GitHub's list
 		pull.As(stranger).Comment("Noise.")

@@ -102,31 +102,31 @@ func (b *bench) start() {
 	}
 }
 
-// open opens a pull request whose image is there before the webhook is sent.
+// open opens a pull request whose image is there before anybody can see it.
 func (b *bench) open(title string, files map[string]string) *fakegithub.Pull {
 	b.Helper()
-	var pull *fakegithub.Pull
-	b.commit(func() string {
-		pull = b.github.Repo.OpenPull(fakegithub.PullOptions{Title: title, Author: b.github.Author, Files: text(files)})
-		return pull.HeadSHA()
-	})
-	return pull
+	branch := fmt.Sprintf("change-%d", time.Now().UnixNano())
+	b.commit(branch, b.github.Repo.SHA("main"), files)
+	return b.github.Repo.OpenPull(fakegithub.PullOptions{Title: title, Author: b.github.Author, Head: branch})
 }
 
-// push pushes to the pull request and returns the new head.
+// push pushes to the pull request a commit whose image is there, and returns the new head.
 func (b *bench) push(pull *fakegithub.Pull, files map[string]string) string {
 	b.Helper()
-	return b.commit(func() string { return pull.Push(text(files), "More") })
+	const aside = "aside" // where the commit is made before it is pushed
+	sha := b.commit(aside+pull.HeadSHA()[:7], pull.HeadSHA(), files)
+	pull.ForcePush(sha)
+	return sha
 }
 
-func (b *bench) commit(commit func() string) string {
+// commit makes a commit on a new branch and builds its image, as the repository's CI would.
+func (b *bench) commit(branch, parent string, files map[string]string) string {
 	b.Helper()
-	b.github.HoldDeliveries()
-	sha := commit()
+	b.github.Repo.SetBranch(branch, parent)
+	sha := b.github.Repo.Commit(branch, text(files), "Change")
 	if err := rig.Sample(b.Context(), b.cluster, sha); err != nil {
 		b.Fatal(err)
 	}
-	b.github.ResumeDeliveries()
 	return sha
 }
 

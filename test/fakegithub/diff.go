@@ -18,7 +18,8 @@ type change struct {
 
 // diff lists the files that differ, sorted by name. Renames are not detected, and each patch is one hunk.
 func (n *network) diff(before, after map[string]entry) []change {
-	names := maps.Clone(before)
+	names := map[string]entry{} // a first commit has nothing before it
+	maps.Copy(names, before)
 	maps.Copy(names, after)
 	var changes []change
 	for _, name := range slices.Sorted(maps.Keys(names)) {
