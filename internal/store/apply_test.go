@@ -109,14 +109,31 @@ func TestDecisionRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := storetest.Open(t, dsn)
-		e := preview.Event{Kind: preview.EventHint, Delivery: &preview.Delivery{GUID: "g", Event: "ping", BodySHA256: "x", Body: []byte("{}")}}
-		_, _, err := s.Apply(t.Context(), e, func(preview.State) (preview.Decision, error) { return preview.Decision{}, preview.ErrInvalid })
+		_, _, err := s.Apply(t.Context(), delivery(1, "body"), func(preview.State) (preview.Decision, error) { return preview.Decision{}, preview.ErrInvalid })
 		if !errors.Is(err, preview.ErrInvalid) {
 			t.Fatal(err)
 		}
-		got, err := s.Deliveries(t.Context(), 10)
-		if err != nil || len(got) != 0 {
-			t.Errorf("deliveries %v, %v, want none", got, err)
+		empty(t, s)
+	})
+}
+
+// TestRolledBack: what was written before the error is gone, here the delivery of a preview for which no name is left.
+func TestRolledBack(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		s := storetest.Open(t, dsn)
+		taken := create(t, s, 1, 7).Namespace
+		e := delivery(2, "body")
+		_, _, err := s.Apply(t.Context(), e, func(st preview.State) (preview.Decision, error) {
+			d := decide(e, st)
+			d.Names = []string{taken}
+			return d, nil
+		})
+		if !errors.Is(err, preview.ErrConflict) {
+			t.Errorf("a preview whose names are all taken: %v, want ErrConflict", err)
+		}
+		if got, err := s.Deliveries(t.Context(), 10); err != nil || len(got) != 0 {
+			t.Errorf("%d deliveries, %v, want none", len(got), err)
 		}
 	})
 }
@@ -160,6 +177,7 @@ func TestNoDuplicateSlipsIn(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := storetest.Open(t, dsn)
+		create(t, s, 1, 7)
 		others := newCrowd()
 		var accepted atomic.Int64
 		var wg sync.WaitGroup

@@ -121,11 +121,11 @@ func (c *crowd) meet() {
 	}
 }
 
-// deliver hands the delivery in; who finds nothing known meets the others before he decides.
+// deliver hands the delivery in; who finds it new meets the others before he decides.
 func deliver(ctx context.Context, s *store.Store, repositoryID int64, body string, others *crowd) (preview.Decision, error) {
 	e := delivery(repositoryID, body)
 	_, d, err := s.Apply(ctx, e, func(st preview.State) (preview.Decision, error) {
-		if others != nil && st.Preview == nil && !st.Duplicate {
+		if others != nil && !st.Duplicate {
 			others.meet()
 		}
 		return decide(e, st), nil
