@@ -3,7 +3,6 @@ package preview
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -53,16 +52,6 @@ func Label(repository string) string {
 		}
 	}
 	return strings.Trim(b.String(), "-")
-}
-
-// NumberOf reads the pull request's number back from a name given by Names.
-func NumberOf(name string) (int, error) {
-	i := strings.LastIndex(name, "-")
-	n, err := strconv.Atoi(name[i+1:])
-	if i < 0 || err != nil || n < 1 {
-		return 0, fmt.Errorf("read pull request number from name %q: %w", name, ErrInvalid)
-	}
-	return n, nil
 }
 
 // ValidSHA reports whether s is a full commit SHA: 40 lower-case hex characters (S11).
