@@ -12,7 +12,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 STRICT := $(if $(filter true,$(CI)),true)
 TESTBED = tools/run testbed $(if $(STRICT),-stop) test
 # The kubeconfig of the environment is the user's own and never touched; one on the command line is meant.
-DEMO_KUBECONFIG = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG))
+DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run build demo demo-once test e2e bench lint generate migration verify cluster-up cluster-down needs-go needs-git
@@ -27,11 +27,11 @@ run: needs-go ## run the server with catalyst.yaml, its database migrated
 	@test -f catalyst.yaml || { echo "catalyst.yaml is missing here: see docs for an example, or try make demo, which needs none" >&2; exit 1; }
 	go run ./cmd/catalyst serve --config catalyst.yaml --migrate
 
-demo: needs-go ## show a pull request's whole life on a local cluster, and leave it running (KUBECONFIG=file: on another)
-	go run ./test/demo $(DEMO_KUBECONFIG)
+demo: needs-go ## show a pull request's whole life on a local cluster, and leave it running (on another: KUBECONFIG=file REGISTRY=host:port)
+	go run ./test/demo $(DEMO_CLUSTER)
 
 demo-once: needs-go ## the same once through, then clean up
-	go run ./test/demo -once $(DEMO_KUBECONFIG)
+	go run ./test/demo -once $(DEMO_CLUSTER)
 
 test: needs-go ## run all tests, with a real cluster behind them
 	$(TESTBED) tools/run tally $(if $(STRICT),-strict) $(MODULES) -- -timeout=15m
