@@ -69,7 +69,10 @@ func database(t testing.TB, from string) string {
 }
 
 // server is a PostgreSQL server reached over a socket in a directory of its own, by whoever may enter the directory.
-type server struct{ dir string }
+type server struct {
+	dir   string
+	input io.Closer // held open until this process ends, and with it the server
+}
 
 func (s server) dsn(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User("catalyst"), Path: "/" + database, RawQuery: url.Values{"host": {s.dir}}.Encode()}
@@ -81,7 +84,7 @@ func (s server) exec(ctx context.Context, sql string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	_, err = conn.Exec(ctx, sql)
 	return err
 }
@@ -116,7 +119,7 @@ func start() (server, error) {
 		return server{}, fmt.Errorf("make a directory for PostgreSQL: %w", err)
 	}
 	s := server{dir: dir}
-	c := exec.Command("/bin/sh", "-c", run, "sh", bin, dir)
+	c := exec.CommandContext(context.Background(), "/bin/sh", "-c", run, "sh", bin, dir)
 	c.Dir = dir
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the terminal is for the tests alone
 	if os.Getuid() == 0 {                              // as whom the server refuses to run
@@ -126,7 +129,7 @@ func start() (server, error) {
 			return server{}, err
 		}
 	}
-	if _, err := c.StdinPipe(); err != nil { // held open until this process ends
+	if s.input, err = c.StdinPipe(); err != nil {
 		return server{}, err
 	}
 	out, err := c.StdoutPipe()
@@ -136,7 +139,6 @@ func start() (server, error) {
 	if err := c.Start(); err != nil {
 		return server{}, fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	holdOpen = c
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		return server{}, fmt.Errorf("initdb said %q, then: %w; its log:\n%s", line, err, s.log())
 	}
@@ -154,9 +156,6 @@ func start() (server, error) {
 		}
 	}
 }
-
-// holdOpen keeps the server's input from being closed as garbage.
-var holdOpen *exec.Cmd
 
 func (s server) migrate(ctx context.Context) error {
 	db, err := store.Open(ctx, s.dsn(template))

@@ -9,7 +9,7 @@ import (
 )
 
 // Each runs the test on each kind of database, as parallel subtests "sqlite" and "postgres". dsn names a migrated database
-// that nobody else uses; see Open.
+// that nobody else uses: Open opens it, a PostgreSQL database as often as it likes.
 func Each(t *testing.T, test func(t *testing.T, dsn string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
@@ -41,12 +41,6 @@ func Open(t testing.TB, dsn string) *store.Store {
 func SQLite(t testing.TB) *store.Store {
 	t.Helper()
 	return Open(t, sqliteDSN(t))
-}
-
-// Postgres returns a migrated store in a PostgreSQL database of its own, closed when the test ends. See PostgresDSN.
-func Postgres(t testing.TB) *store.Store {
-	t.Helper()
-	return Open(t, PostgresDSN(t))
 }
 
 func sqliteDSN(t testing.TB) string {
