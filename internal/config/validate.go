@@ -23,9 +23,8 @@ var (
 )
 
 const (
-	maxName   = 253
-	maxReady  = time.Hour
-	longLease = time.Hour
+	maxName = 253
+	longest = time.Hour // of any duration
 )
 
 // inherit fills in what depends on other keys.
@@ -69,8 +68,8 @@ func (l *loader) oneOf(path, value string, allowed ...string) {
 	l.check(path, value, false, strings.Join(allowed[:len(allowed)-1], ", ")+" or "+allowed[len(allowed)-1])
 }
 
-func (l *loader) duration(path string, d, low, high time.Duration) {
-	l.check(path, d.String(), d >= low && d <= high, fmt.Sprintf("a duration from %s to %s", low, high))
+func (l *loader) duration(path string, d, low time.Duration) {
+	l.check(path, d.String(), d >= low && d <= longest, fmt.Sprintf("a duration from %s to %s", low, longest))
 }
 
 func (l *loader) kubernetesName(path, value string) {
@@ -93,10 +92,10 @@ func (l *loader) validate(c Config) {
 	l.check("limits.previews", strconv.Itoa(c.Limits.Previews), c.Limits.Previews >= 0, "a whole number, 0 for no limit")
 	l.check("limits.previews_per_repository", strconv.Itoa(c.Limits.PreviewsPerRepository), c.Limits.PreviewsPerRepository >= 0, "a whole number, 0 for no limit")
 	l.check("worker.sweep_gone_percent", strconv.Itoa(c.Worker.SweepGone), c.Worker.SweepGone >= 0 && c.Worker.SweepGone <= 100, "a whole number from 0 to 100")
-	l.duration("worker.sweep", c.Worker.Sweep, time.Second, longLease)
-	l.duration("worker.health", c.Worker.Health, time.Second, longLease)
-	l.duration("worker.lease", c.Worker.Lease, time.Second, longLease)
-	l.duration("worker.poll", c.Worker.Poll, 10*time.Millisecond, longLease)
+	l.duration("worker.sweep", c.Worker.Sweep, time.Second)
+	l.duration("worker.health", c.Worker.Health, time.Second)
+	l.duration("worker.lease", c.Worker.Lease, time.Second)
+	l.duration("worker.poll", c.Worker.Poll, 10*time.Millisecond)
 	l.repositories(c)
 }
 
@@ -133,7 +132,7 @@ func (l *loader) preview(p Preview) {
 	if p.Issuer != "" && p.TLSSecret == "" {
 		l.wrong("preview.tls_secret", "", "must be set when preview.issuer is: cert-manager puts the certificate there")
 	}
-	l.duration("preview.ready_timeout", p.ReadyTimeout, time.Second, maxReady)
+	l.duration("preview.ready_timeout", p.ReadyTimeout, time.Second)
 	if isDNS(p.Domain) {
 		l.hostTemplate("preview.host", Repository{Name: "acme/web", Host: p.Host})
 	}
