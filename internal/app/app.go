@@ -81,6 +81,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if err != nil {
 		return a, err
 	}
+	cluster.RouteLogs(d.Log)
 	if a.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log}); err != nil {
 		return a, err
 	}
