@@ -39,7 +39,7 @@ func TestBrokenCharts(t *testing.T) {
 		return files
 	}
 	chartFiles := []string{"chart/Chart.yaml", "chart/values.yaml", "chart/templates/deployment.yaml", "chart/templates/service.yaml", "chart/templates/ingress.yaml"}
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		files fakegithub.Files
 		want  []string
 	}{
@@ -48,14 +48,15 @@ func TestBrokenCharts(t *testing.T) {
 		"bad Chart.yaml": {fakegithub.Text(map[string]string{"chart/Chart.yaml": "name: ["}), []string{"CHART_INVALID"}},
 		"bad values":     {fakegithub.Text(map[string]string{"values-preview.yaml": "a: [b"}), []string{"VALUES", "values-preview.yaml"}},
 		"two charts":     {fakegithub.Text(map[string]string{"helm/Chart.yaml": "apiVersion: v2\nname: other\nversion: 0.1.0\n"}), []string{"helm", "chart"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: name, Author: b.github.Author, Files: c.files})
-			b.comment(pull, append(c.want, "| failed |")...)
-		})
 	}
-	t.Cleanup(b.noNamespace) // when all of them have failed
+	pulls := map[string]*fakegithub.Pull{}
+	for name, c := range cases {
+		pulls[name] = b.github.Repo.OpenPull(fakegithub.PullOptions{Title: name, Author: b.github.Author, Files: c.files})
+	}
+	for name, c := range cases {
+		b.comment(pulls[name], append(c.want, "| failed |")...)
+	}
+	b.noNamespace()
 }
 
 // TestRefusedObject: what the API server refuses is named, with the object.
