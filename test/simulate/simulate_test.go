@@ -1,0 +1,158 @@
+package simulate
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"pgregory.net/rapid"
+)
+
+var histories = flag.Int("histories", 400, "how many histories to play")
+
+// total is what all histories of a run came to.
+type total struct {
+	Histories  int          `json:"histories"`
+	Operations int          `json:"operations"`
+	Faults     int          `json:"faults"`
+	Violations int          `json:"violations"`
+	Slowest    float64      `json:"slowest_settle_seconds"` // from the moment when everything is well until nothing is left to do
+	kinds      map[kind]int // of the faults
+
+	mu sync.Mutex
+}
+
+func (t *total) add(w *world) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Histories++
+	t.Operations += w.done
+	t.Slowest = max(t.Slowest, w.settled.Seconds())
+	if len(w.violations) > 0 {
+		t.Violations++
+	}
+	for k, n := range w.faults {
+		t.Faults += n
+		t.kinds[k] += n
+	}
+}
+
+// natural are the faults that are no operation of a history.
+var natural = []kind{
+	"delivery lost", "delivery twice", "delivery late", "delivery overtaken", "delivery refused", "delivered again", "wake-up lost",
+	"stale write refused", "release left half-done",
+}
+
+// TestSimulate plays histories. A failure is made as small as it can be and printed with its timeline and the seed that
+// plays it again: -run TestSimulate -rapid.seed=N -histories=1.
+func TestSimulate(t *testing.T) {
+	sum := &total{kinds: map[kind]int{}}
+	shards := min(runtime.GOMAXPROCS(0), *histories)
+	set := func(name, value string) {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("rapid.checks", strconv.Itoa((*histories+shards-1)/shards))
+	set("rapid.nofailfile", "true")
+	t.Run("histories", func(t *testing.T) {
+		for shard := range shards {
+			t.Run(strconv.Itoa(shard), func(t *testing.T) {
+				t.Parallel()
+				rapid.Check(t, func(rt *rapid.T) { play(t, rt, sum) })
+			})
+		}
+	})
+	if sum.Violations == 0 && *histories >= 200 {
+		for _, k := range append(faultKinds(), natural...) {
+			if sum.kinds[k] == 0 {
+				t.Errorf("void: %q met nobody in %d histories", k, sum.Histories)
+			}
+		}
+	}
+	for k, n := range surveys {
+		t.Logf("SURVEY %d: %s\n%s", n, k, smallest[k])
+		var w *world
+		synctest.Test(t, func(*testing.T) { w = run(smallest[k], true) })
+		_ = os.WriteFile(fmt.Sprintf("/tmp/survey/%d-%s.txt", n, w.violations[0].invariant), []byte(k+"\n"+smallest[k].String()+strings.Join(w.trace, "\n")), 0o644)
+	}
+	t.Logf("faults: %v", sum.kinds)
+	line, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("%s\n", line)
+}
+
+// faultKinds are the operations that are faults: all from the first crash on.
+func faultKinds() []kind {
+	var faults []kind
+	for _, w := range weights {
+		if w.kind == opCrash || len(faults) > 0 {
+			faults = append(faults, w.kind)
+		}
+	}
+	return faults
+}
+
+// play draws a history and plays it in a bubble of its own. What rapid gives is not touched inside.
+func play(t *testing.T, rt *rapid.T, sum *total) {
+	h := historyGen.Draw(rt, "history")
+	once := func(tracing bool) (w *world) {
+		synctest.Test(t, func(*testing.T) { w = run(h, tracing) })
+		return w
+	}
+	w := once(false)
+	sum.add(w)
+	if len(w.violations) == 0 {
+		return
+	}
+	if os.Getenv("SURVEY") != "" {
+		survey(w, h)
+		return
+	}
+	again := once(true)
+	rt.Logf("history: %s", h)
+	rt.Logf("timeline:\n%s", strings.Join(again.trace, "\n"))
+	for _, v := range w.violations {
+		rt.Logf("%s", v.text)
+	}
+	rt.Fatalf("violated: %s", w.violations[0].invariant)
+}
+
+// TestMain keeps the archives that are unpacked in memory where there is such a place.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if _, err := os.Stat("/dev/shm"); err == nil && os.Getenv("TMPDIR") == "" {
+		_ = os.Setenv("TMPDIR", "/dev/shm")
+	}
+	os.Exit(m.Run())
+}
+
+var (
+	surveyMu sync.Mutex
+	surveys  = map[string]int{}
+	smallest = map[string]history{}
+)
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+func survey(w *world, h history) {
+	surveyMu.Lock()
+	defer surveyMu.Unlock()
+	text := w.violations[0].text
+	key := digits.ReplaceAllString(text[strings.Index(text, " "):], "N")
+	key = key[:min(len(key), 110)]
+	surveys[key]++
+	if old, ok := smallest[key]; !ok || len(h.Ops) < len(old.Ops) {
+		smallest[key] = h
+	}
+}
