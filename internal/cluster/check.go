@@ -79,7 +79,11 @@ func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
 			}},
 		}, metav1.CreateOptions{})
 		if err != nil {
-			return Finding{Name: f.Name, Found: oneLine(err.Error()), Why: "The right could not be asked for.", Fix: "Try again; the API server did not answer the access review."}
+			return Finding{
+				Name: f.Name, Found: oneLine(err.Error()),
+				Why: "The right could not be asked for.",
+				Fix: "Try again; the API server did not answer the access review.",
+			}
 		}
 		if !review.Status.Allowed {
 			denied = append(denied, verb)

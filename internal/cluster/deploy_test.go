@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -366,5 +367,42 @@ func TestOutageIsNoDiagnosis(t *testing.T) {
 		if !errors.Is(err, refused) || errors.As(err, &failure) {
 			t.Errorf("%s: %v", method, err)
 		}
+	}
+}
+
+// TestManyAtOnce: operations share what the Cluster knows and nothing else.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	var running errgroup.Group
+	for i := range 16 {
+		id := b.identity(fmt.Sprintf("-%d", i))
+		running.Go(func() error {
+			var err error
+			if id.UID, err = b.c.EnsureNamespace(t.Context(), id); err != nil {
+				return err
+			}
+			for revision := 1; revision <= 3; revision++ {
+				commit := fmt.Sprintf("%d of %s", revision, id.Namespace)
+				d, err := b.c.Deploy(t.Context(), DeployRequest{Identity: id, Files: manyConfigMaps(5), Values: map[string]any{"commit": commit}})
+				if err != nil {
+					return err
+				}
+				if d.Revision != revision || len(d.Objects) != 5 || d.Objects[0].Namespace != id.Namespace {
+					return fmt.Errorf("revision %d of %s: %+v", revision, id.Namespace, d)
+				}
+				if err := b.c.WaitReady(t.Context(), id, d.Objects, time.Minute, nil); err != nil {
+					return err
+				}
+				made, err := b.admin.CoreV1().ConfigMaps(id.Namespace).Get(t.Context(), "many-4", metav1.GetOptions{})
+				if err != nil || made.Data["commit"] != commit {
+					return fmt.Errorf("%s has %v, %w", commit, made.Data, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := running.Wait(); err != nil {
+		t.Error(err)
 	}
 }

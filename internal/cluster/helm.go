@@ -177,8 +177,9 @@ func (a *applier) Build(r io.Reader, validate bool) (kube.ResourceList, error) {
 			})
 		case info.Namespace != a.namespace:
 			return nil, preview.Fail(nil, preview.Diagnosis{
-				Code:  preview.CodeApply,
-				Cause: fmt.Sprintf("%s wants to be in namespace %q: a preview may make objects in its own namespace %s only.", object, info.Namespace, a.namespace),
+				Code: preview.CodeApply,
+				Cause: fmt.Sprintf("%s wants to be in namespace %q: a preview may make objects in its own namespace %s only.",
+					object, info.Namespace, a.namespace),
 				Fix:   "Take metadata.namespace out of the template, or write {{ .Release.Namespace }}.",
 				Blame: preview.BlameConfig,
 			})

@@ -46,7 +46,7 @@ func (w hookWaiter) WaitWithJobs(kube.ResourceList, time.Duration) error { retur
 // WaitForDelete returns when the objects are gone.
 func (w hookWaiter) WaitForDelete(list kube.ResourceList, timeout time.Duration) error {
 	for _, info := range list {
-		err := w.each(info, info.Mapping.Resource, fields.OneTermEqualSelector("metadata.name", info.Name).String(), "", timeout, func(object *unstructured.Unstructured) (bool, error) {
+		err := w.each(info, info.Mapping.Resource, named(info), timeout, func(object *unstructured.Unstructured) (bool, error) {
 			return object == nil, nil
 		})
 		if errors.Is(err, errTimeout) {
@@ -68,12 +68,13 @@ func (w hookWaiter) WaitForDelete(list kube.ResourceList, timeout time.Duration)
 func (w hookWaiter) WatchUntilReady(list kube.ResourceList, timeout time.Duration) error {
 	for _, info := range list {
 		var err error
-		name := fields.OneTermEqualSelector("metadata.name", info.Name).String()
 		switch info.Mapping.GroupVersionKind.GroupKind() {
 		case schema.GroupKind{Group: "batch", Kind: "Job"}:
-			err = w.job(info, name, timeout)
+			err = w.job(info, timeout)
 		case schema.GroupKind{Kind: "Pod"}:
-			err = w.each(info, podResource, name, "", timeout, func(o *unstructured.Unstructured) (bool, error) { return w.pod(info, o, true) })
+			err = w.each(info, podResource, named(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
+				return w.pod(info, o, true)
+			})
 		}
 		if errors.Is(err, errTimeout) {
 			return w.late(info, timeout)
@@ -85,7 +86,17 @@ func (w hookWaiter) WatchUntilReady(list kube.ResourceList, timeout time.Duratio
 	return nil
 }
 
-func (w hookWaiter) job(info *resource.Info, name string, timeout time.Duration) error {
+// named chooses the object itself.
+func named(info *resource.Info) metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", info.Name).String()}
+}
+
+// podsOf chooses the pods of a Job.
+func podsOf(info *resource.Info) metav1.ListOptions {
+	return metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + info.Name}
+}
+
+func (w hookWaiter) job(info *resource.Info, timeout time.Duration) error {
 	// The pods as well: a Job whose image does not exist never fails by itself.
 	pods, cancel := context.WithCancel(w.ctx)
 	defer cancel()
@@ -95,7 +106,7 @@ func (w hookWaiter) job(info *resource.Info, name string, timeout time.Duration)
 		defer close(done)
 		inner := w
 		inner.ctx = pods
-		err := inner.each(info, podResource, "", "batch.kubernetes.io/job-name="+info.Name, timeout, func(o *unstructured.Unstructured) (bool, error) {
+		err := inner.each(info, podResource, podsOf(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
 			return w.pod(info, o, false)
 		})
 		var failure *preview.Failure
@@ -106,7 +117,9 @@ func (w hookWaiter) job(info *resource.Info, name string, timeout time.Duration)
 	}()
 	inner := w
 	inner.ctx = pods
-	err := inner.each(info, jobResource, name, "", timeout, func(o *unstructured.Unstructured) (bool, error) { return w.ended(info, o) })
+	err := inner.each(info, jobResource, named(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
+		return w.ended(info, o)
+	})
 	cancel()
 	<-done
 	if err == nil {
@@ -124,10 +137,13 @@ var errTimeout = errors.New("time is up")
 
 // each calls look with every state of the objects of a resource, and with nil when there are none, until look is content or
 // fails, or time is up (errTimeout).
-func (w hookWaiter) each(info *resource.Info, gvr schema.GroupVersionResource, field, label string, timeout time.Duration, look func(*unstructured.Unstructured) (bool, error)) error {
+func (w hookWaiter) each(
+	info *resource.Info, gvr schema.GroupVersionResource, which metav1.ListOptions, timeout time.Duration,
+	look func(*unstructured.Unstructured) (bool, error),
+) error {
 	ctx, cancel := context.WithTimeoutCause(w.ctx, timeout, errTimeout)
 	changes := make(chan change)
-	o := observer{c: w.c, resource: gvr, namespace: w.namespace, options: metav1.ListOptions{FieldSelector: field, LabelSelector: label}, out: changes}
+	o := observer{c: w.c, resource: gvr, namespace: w.namespace, options: which, out: changes}
 	done := make(chan struct{})
 	go func() { defer close(done); o.run(ctx) }()
 	defer func() { cancel(); <-done }()
@@ -135,7 +151,7 @@ func (w hookWaiter) each(info *resource.Info, gvr schema.GroupVersionResource, f
 	for {
 		select {
 		case <-ctx.Done():
-			if context.Cause(ctx) == errTimeout && last != nil {
+			if errors.Is(context.Cause(ctx), errTimeout) && last != nil {
 				return fmt.Errorf("watch hook %s: %w", info.Name, last)
 			}
 			return context.Cause(ctx)
@@ -173,7 +189,7 @@ func (w hookWaiter) ended(info *resource.Info, object *unstructured.Unstructured
 		case batchv1.JobComplete:
 			return true, nil
 		case batchv1.JobFailed:
-			pods, err := w.c.client.CoreV1().Pods(w.namespace).List(w.ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + info.Name})
+			pods, err := w.c.client.CoreV1().Pods(w.namespace).List(w.ctx, podsOf(info))
 			if err != nil {
 				return false, fmt.Errorf("list the pods of job %s: %w", info.Name, err)
 			}
@@ -194,7 +210,11 @@ func (w hookWaiter) pod(info *resource.Info, object *unstructured.Unstructured, 
 		return false, fmt.Errorf("read pod %s: %w", object.GetName(), err)
 	}
 	// A pod of the Job's last run, of the same name, may not have been collected yet.
-	if job, err := metaOf(info.Object); !whole && (err != nil || !metav1.IsControlledBy(&pod, job)) {
+	job, err := metaOf(info.Object)
+	if err != nil {
+		return false, fmt.Errorf("read hook %s: %w", info.Name, err)
+	}
+	if !whole && !metav1.IsControlledBy(&pod, job) {
 		return false, nil
 	}
 	if whole && pod.Status.Phase == corev1.PodSucceeded {

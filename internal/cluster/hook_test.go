@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +28,19 @@ spec:
         env: [{name: COMMIT, value: {{ .Values.commit | quote }}}]
 `
 
+const podTemplate = `apiVersion: v1
+kind: Pod
+metadata: {name: migrate, annotations: {helm.sh/hook: "pre-install,pre-upgrade"}}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: migrate
+    image: {{ .Values.image }}
+    args: {{ toJson .Values.hook }}
+    env: [{name: COMMIT, value: {{ .Values.commit | quote }}}]
+`
+
 func withJob(template string) []File {
 	return append(web(), File{Name: "templates/job.yaml", Data: []byte(template)})
 }
@@ -40,15 +52,10 @@ func TestHooks(t *testing.T) {
 	try := func(template string, timeout time.Duration, values map[string]any) (Deployed, error) {
 		return b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: withJob(template), Values: b.values(values), Timeout: timeout})
 	}
-	pod := strings.NewReplacer(
-		"apiVersion: batch/v1\nkind: Job", "apiVersion: v1\nkind: Pod",
-	).Replace(jobTemplate[:strings.Index(jobTemplate, "spec:")]) + strings.ReplaceAll(jobTemplate[strings.Index(jobTemplate, "    spec:\n")+len("    spec:\n"):], "\n      ", "\n  ")
-	pod = strings.Replace(pod, "      restartPolicy", "spec:\n  restartPolicy", 1)
-
 	_, err := try(jobTemplate, time.Minute, map[string]any{"hook": []any{"-exit", "7"}})
 	wantText(t, diagnosis(t, err), preview.CodeHook, `Job "migrate"`, "exit code 7", `job of commit "one" ends with code 7`)
 
-	_, err = try(pod, time.Minute, map[string]any{"hook": []any{"-exit", "5"}})
+	_, err = try(podTemplate, time.Minute, map[string]any{"hook": []any{"-exit", "5"}})
 	wantText(t, diagnosis(t, err), preview.CodeHook, `Pod "migrate"`, "exit code 5", `job of commit "one" ends with code 5`)
 
 	started := time.Now()
@@ -65,7 +72,7 @@ func TestHooks(t *testing.T) {
 	if err != nil || len(d.Objects) != 4 {
 		t.Errorf("%v, %v", d, err)
 	}
-	d, err = try(pod, time.Minute, map[string]any{"hook": []any{"-exit", "0"}})
+	d, err = try(podTemplate, time.Minute, map[string]any{"hook": []any{"-exit", "0"}})
 	if err != nil || len(d.Objects) != 4 {
 		t.Errorf("%v, %v", d, err)
 	}

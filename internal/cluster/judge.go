@@ -28,6 +28,7 @@ func (w *wait) judge(ctx context.Context, ref ObjectRef) (ready bool, why string
 	}
 	result, err := status.Compute(object)
 	if err != nil {
+		//nolint:nilerr // it may become readable: until the limit it is something that is waited for
 		return false, ref.String() + " has a status that cannot be read: " + err.Error(), nil
 	}
 	switch {

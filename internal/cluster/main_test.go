@@ -144,10 +144,13 @@ func (b *bundle) clean(namespace string) {
 	}
 	b.eventually(func() error {
 		_, err := b.admin.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
+		switch {
+		case apierrors.IsNotFound(err):
 			return nil
+		case err == nil:
+			return fmt.Errorf("namespace %s is still there", namespace)
 		}
-		return fmt.Errorf("namespace %s is still there: %v", namespace, err)
+		return err
 	})
 	b.t.Cleanup(func() {
 		if !b.t.Failed() { // kept for inspection

@@ -25,7 +25,8 @@ func (op *operation) recover(helm *action.Configuration) (first bool, err error)
 	}
 	switch last := revisions[0]; last.Info.Status {
 	case rcommon.StatusPendingInstall, rcommon.StatusPendingUpgrade, rcommon.StatusPendingRollback, rcommon.StatusUnknown:
-		op.c.log.WarnContext(op.ctx, "release left half-done: marked failed", "namespace", last.Namespace, "revision", last.Version, "status", last.Info.Status)
+		op.c.log.WarnContext(op.ctx, "release left half-done: marked failed",
+			"namespace", last.Namespace, "revision", last.Version, "status", last.Info.Status)
 		last.SetStatus(rcommon.StatusFailed, "Interrupted in state "+last.Info.Status.String())
 		if err := helm.Releases.Update(last); err != nil {
 			return false, fmt.Errorf("mark revision %d failed: %w", last.Version, err)
@@ -59,7 +60,12 @@ func (op *operation) prune(wanted kube.ResourceList) error {
 				return fmt.Errorf("look for leftover %s: %w", info.Name, err)
 			}
 			object, err := metaOf(info.Object)
-			if err != nil || object.GetAnnotations()["meta.helm.sh/release-name"] != preview.Release || object.GetAnnotations()[kube.ResourcePolicyAnno] == kube.KeepPolicy {
+			if err != nil {
+				return fmt.Errorf("look for leftover %s: %w", info.Name, err)
+			}
+			// Somebody else may have made it before the release could.
+			notes := object.GetAnnotations()
+			if notes["meta.helm.sh/release-name"] != preview.Release || notes[kube.ResourcePolicyAnno] == kube.KeepPolicy {
 				continue
 			}
 			if _, errs := op.applier.Delete(kube.ResourceList{info}, metav1.DeletePropagationBackground); len(errs) > 0 {
