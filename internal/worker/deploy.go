@@ -67,9 +67,9 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
 	var opened *chart.Chart
 	var uid string
-	both, bothCtx := errgroup.WithContext(ctx)
-	both.Go(func() (err error) { opened, err = w.fetch(bothCtx, *p, plan); return err })
-	both.Go(func() (err error) { uid, err = w.namespace(bothCtx, *p); return err })
+	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
+	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
+	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p); return err })
 	err = both.Wait()
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})
@@ -148,7 +148,7 @@ func (w *Worker) clearAway(ctx context.Context, p preview.Preview, f *preview.Fa
 	default:
 		return nil
 	}
-	if p.LiveSHA != "" || p.NamespaceUID == "" {
+	if p.LiveSHA != "" {
 		return nil
 	}
 	return w.Remover.DeleteNamespace(ctx, identity(p))
