@@ -157,27 +157,13 @@ type times struct {
 
 // throughCatalyst opens a pull request, pushes to it if asked, and closes it. Images are there before the clock starts.
 func (b *bench) throughCatalyst(ctx context.Context, push bool) (t times, err error) {
-	var pull *fakegithub.Pull
-	var sha string
-	commit := func(change func() string) (time.Time, error) {
-		b.github.HoldDeliveries()
-		sha = change()
-		if err := rig.Sample(ctx, b.cluster, sha); err != nil {
-			return time.Time{}, err
-		}
-		start := time.Now()
-		b.github.ResumeDeliveries()
-		return start, nil
-	}
-	start, err := commit(func() string {
-		pull = b.github.Repo.OpenPull(fakegithub.PullOptions{
-			Title: "Bench", Author: b.github.Author, Files: fakegithub.Text(map[string]string{"NOTES.md": time.Now().String()}),
-		})
-		return pull.HeadSHA()
-	})
+	change := func() map[string]string { return map[string]string{"NOTES.md": time.Now().String()} }
+	branch, sha, err := b.github.Commit(ctx, b.cluster, b.github.Repo.SHA("main"), change())
 	if err != nil {
 		return t, err
 	}
+	start := time.Now()
+	pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Bench", Author: b.github.Author, Head: branch})
 	namespace := fmt.Sprintf("pr-hello-%d", pull.Number())
 	ready, err := b.watch.available(ctx, namespace, sha)
 	if err != nil {
@@ -188,11 +174,11 @@ func (b *bench) throughCatalyst(ctx context.Context, push bool) (t times, err er
 		return t, err
 	}
 	if push {
-		if start, err = commit(func() string {
-			return pull.Push(fakegithub.Text(map[string]string{"NOTES.md": time.Now().String()}), "More")
-		}); err != nil {
+		if _, sha, err = b.github.Commit(ctx, b.cluster, sha, change()); err != nil {
 			return t, err
 		}
+		start = time.Now()
+		pull.ForcePush(sha)
 		if ready, err = b.watch.available(ctx, namespace, sha); err != nil {
 			return t, err
 		}

@@ -102,31 +102,25 @@ func findCluster(ctx context.Context, o options) (*rig.Cluster, error) {
 // play opens the pull request and pushes to it.
 func (s *show) play(ctx context.Context) error {
 	s.say("Opening a pull request")
-	err := s.change(ctx, func() string {
-		s.pull = s.github.Repo.OpenPull(fakegithub.PullOptions{
-			Title: "Greet people by name", Author: s.github.Author, Head: "greet-by-name",
-			Files: fakegithub.Text(map[string]string{"NOTES.md": "Greet people by name.\n"}),
-		})
-		return s.pull.HeadSHA()
+	err := s.change(ctx, s.github.Repo.SHA("main"), map[string]string{"NOTES.md": "Greet people by name.\n"}, func(branch, _ string) {
+		s.pull = s.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Greet people by name", Author: s.github.Author, Head: branch})
 	})
 	if err != nil {
 		return err
 	}
 	s.say("Pushing to it")
-	return s.change(ctx, func() string {
-		return s.pull.Push(fakegithub.Text(map[string]string{"values-preview.yaml": "greeting: Hello, whoever you are\n"}), "Say hello to everybody")
-	})
+	files := map[string]string{"values-preview.yaml": "greeting: Hello, whoever you are\n"}
+	return s.change(ctx, s.pull.HeadSHA(), files, func(_, sha string) { s.pull.ForcePush(sha) })
 }
 
-// change makes a commit, builds its image as CI would, lets the webhook go, and waits until the preview serves that commit.
-func (s *show) change(ctx context.Context, commit func() string) error {
-	s.github.HoldDeliveries()
-	sha := commit()
-	if err := rig.Sample(ctx, s.cluster, sha); err != nil {
+// change makes a commit with its image, shows it to GitHub, and waits until the preview serves it.
+func (s *show) change(ctx context.Context, parent string, files map[string]string, push func(branch, sha string)) error {
+	branch, sha, err := s.github.Commit(ctx, s.cluster, parent, files)
+	if err != nil {
 		return err
 	}
 	start := time.Now()
-	s.github.ResumeDeliveries()
+	push(branch, sha)
 	body, err := s.comment(ctx, func(body string) bool {
 		return strings.Contains(body, "| success |") && strings.Contains(body, sha[:7]) || strings.Contains(body, "| failed |")
 	})

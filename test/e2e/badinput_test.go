@@ -72,7 +72,7 @@ func TestUnknownRepository(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	other := b.github.Account("acme").CreateRepo(fakegithub.RepoOptions{Name: "other"})
-	other.OpenPull(fakegithub.PullOptions{Title: "Unknown", Files: text(nil)})
+	other.OpenPull(fakegithub.PullOptions{Title: "Unknown", Files: fakegithub.Text(map[string]string{"NOTES.md": "unknown"})})
 	b.logged("acme/other is not configured: add it under")
 	if got := b.namespaces(); got != "" {
 		t.Errorf("namespaces %s", got)

@@ -105,37 +105,29 @@ func (b *bench) start() {
 // open opens a pull request whose image is there before anybody can see it.
 func (b *bench) open(title string, files map[string]string) *fakegithub.Pull {
 	b.Helper()
-	branch := fmt.Sprintf("change-%d", time.Now().UnixNano())
-	b.commit(branch, b.github.Repo.SHA("main"), files)
+	branch, _ := b.commit(b.github.Repo.SHA("main"), files)
 	return b.github.Repo.OpenPull(fakegithub.PullOptions{Title: title, Author: b.github.Author, Head: branch})
 }
 
 // push pushes to the pull request a commit whose image is there, and returns the new head.
 func (b *bench) push(pull *fakegithub.Pull, files map[string]string) string {
 	b.Helper()
-	const aside = "aside" // where the commit is made before it is pushed
-	sha := b.commit(aside+pull.HeadSHA()[:7], pull.HeadSHA(), files)
+	_, sha := b.commit(pull.HeadSHA(), files)
 	pull.ForcePush(sha)
 	return sha
 }
 
-// commit makes a commit on a new branch and builds its image, as the repository's CI would.
-func (b *bench) commit(branch, parent string, files map[string]string) string {
+// commit makes a commit with its image; without files, one that changes nothing in the chart.
+func (b *bench) commit(parent string, files map[string]string) (branch, sha string) {
 	b.Helper()
-	b.github.Repo.SetBranch(branch, parent)
-	sha := b.github.Repo.Commit(branch, text(files), "Change")
-	if err := rig.Sample(b.Context(), b.cluster, sha); err != nil {
-		b.Fatal(err)
-	}
-	return sha
-}
-
-// text makes files for a commit; without any, one that changes nothing in the chart.
-func text(files map[string]string) fakegithub.Files {
 	if len(files) == 0 {
 		files = map[string]string{"NOTES.md": time.Now().String()}
 	}
-	return fakegithub.Text(files)
+	branch, sha, err := b.github.Commit(b.Context(), b.cluster, parent, files)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return branch, sha
 }
 
 // comment waits until Catalyst's one comment has all the parts, and returns it.

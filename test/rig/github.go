@@ -91,6 +91,15 @@ func sampleFiles() (fakegithub.Files, error) {
 	return fakegithub.Text(text), err
 }
 
+// Commit makes a commit on a new branch that starts at parent, and has its image built before anybody can see it in a pull request: the
+// sweep finds pull requests by itself, so holding webhooks back would not be enough.
+func (g *GitHub) Commit(ctx context.Context, c *Cluster, parent string, files map[string]string) (branch, sha string, err error) {
+	branch = fmt.Sprintf("change-%d", time.Now().UnixNano())
+	g.Repo.SetBranch(branch, parent)
+	sha = g.Repo.Commit(branch, fakegithub.Text(files), "Change")
+	return branch, sha, Sample(ctx, c, sha)
+}
+
 // Sample builds the sample application as the repository's CI would for the commit, and pushes the image to the cluster's registry.
 func Sample(ctx context.Context, c *Cluster, sha string) error {
 	// A name of its own: tests build several commits at the same time.
