@@ -1,5 +1,8 @@
-// Package ghapp speaks with GitHub: it reads pull requests and archives, keeps the one comment, and verifies and parses
-// webhooks. It is the only importer of go-github, and none of its types leaves the package.
+// Package ghapp speaks with GitHub: it reads pull requests and archives, keeps the one comment, verifies and parses webhooks,
+// and finds what webhooks did not tell. It is the only importer of go-github, and none of its types leaves the package.
+//
+// It keeps within GitHub's limits and does not press a GitHub that is down: a call that would do so fails at once, with an
+// error that has a method RetryAt. What GitHub could not answer it leaves to the caller to try again.
 //
 // It decides nothing: it must not know what a preview is for, and an answer that it cannot trust is an error, never a
 // closed pull request. Repositories are told apart by their id; a name is only how to reach one, and may be old.

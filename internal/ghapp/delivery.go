@@ -112,7 +112,7 @@ func (c *Client) readFailures(ctx context.Context, since time.Time) error {
 		back = since
 	}
 	read, err := c.readDeliveries(ctx, "failure", back, func(d *github.HookDelivery) {
-		if at := d.GetDeliveredAt().Time; arrived(d) || !wanted(d.GetEvent()) || at.Before(since) {
+		if arrived(d) || !wanted(d.GetEvent()) {
 			return
 		}
 		l := known.lost[d.GetGUID()]

@@ -78,8 +78,8 @@ func TestManyPullRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var want []int
-	for i, p := range b.openMany(260) {
-		if i%8 == 0 {
+	for i, p := range b.openMany(230) {
+		if i%10 == 0 {
 			p.Close(false)
 			continue
 		}
@@ -105,44 +105,35 @@ func TestManyPullRequests(t *testing.T) {
 func TestPageFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.openMany(100)
-	page := fakegithub.Fault{Skip: 1}
-	other := fmt.Sprintf(`[{"number":7,"state":"open","base":{"repo":{"id":%d,"full_name":"acme/web"}},"head":{"sha":%q}}]`, b.web.ID()+1, sha)
-	closed := fmt.Sprintf(`[{"number":7,"state":"closed","base":{"repo":{"id":%d,"full_name":"acme/web"}},"head":{"sha":%q}}]`, b.web.ID(), sha)
-	for _, c := range []struct {
-		name   string
-		status int
-		body   string
-		link   string
-	}{
-		{name: "502", status: 502}, {name: "404", status: 404}, {name: "nothing", status: 200}, {name: "null", status: 200, body: "null"},
-		{name: "page", status: 200, body: "<html>"}, {name: "object", status: 200, body: "{}"}, {name: "half", status: 200, body: `[{"number":7`},
-		{name: "no number", status: 200, body: `[{}]`}, {name: "another repository's", status: 200, body: other}, {name: "closed", status: 200, body: closed},
-		{name: "304 to nothing", status: 304}, {name: "loop", status: 200, body: "[]", link: `<http://x/?page=2>; rel="next"`},
-	} {
-		fault := page
-		fault.Status, fault.Body, fault.Unchecked = c.status, c.body, true
-		if c.link != "" {
-			fault.Header = map[string]string{"Link": c.link}
-		}
-		b.client = b.connect(t, ghapp.Options{AppID: b.app.ID(), PrivateKey: b.app.KeyPEM()}) // one that remembers nothing
-		b.github.Inject(fault.On("GET", "/pulls$"))
-		if found, err := b.client.OpenPullRequests(t.Context(), b.repo); err == nil || found != nil {
-			t.Errorf("%s: %d pull requests, %v; want an error and none", c.name, len(found), err)
-		}
-		if n := b.github.PendingFaults(); n != 0 {
-			t.Fatalf("%s: the fault was not hit", c.name)
-		}
+	one := func(number int, state string, repository int64) string {
+		return fmt.Sprintf(`[{"number":%d,"state":%q,"base":{"repo":{"id":%d,"full_name":"acme/web"}},"head":{"sha":%q}}]`, number, state, repository, sha)
 	}
-	broken := fakegithub.BrokenConnection().On("GET", "/pulls$").Repeat(-1) // net/http itself tries again once
-	broken.Skip = 1
-	b.github.Inject(broken)
-	if found, err := b.client.OpenPullRequests(t.Context(), b.repo); err == nil || found != nil {
-		t.Errorf("broken connection: %d pull requests, %v; want an error and none", len(found), err)
+	link := map[string]string{"Link": `<http://x/?page=2>; rel="next"`}
+	first := fakegithub.Fault{Status: 200, Body: one(7, "open", b.web.ID()), Header: link, Unchecked: true}.On("GET", "/pulls$")
+	for name, second := range map[string]fakegithub.Fault{
+		"502": {Status: 502}, "404": {Status: 404}, "304 to nothing": {Status: 304},
+		"broken":  fakegithub.BrokenConnection().Repeat(-1), // net/http itself tries again once
+		"nothing": {Status: 200}, "null": {Status: 200, Body: "null"}, "page": {Status: 200, Body: "<html>"}, "object": {Status: 200, Body: "{}"},
+		"half": {Status: 200, Body: `[{"number":7`}, "empty": {Status: 200, Body: `[{}]`},
+		"no number": {Status: 200, Body: one(0, "open", b.web.ID())}, "closed": {Status: 200, Body: one(8, "closed", b.web.ID())},
+		"another repository's": {Status: 200, Body: one(8, "open", b.web.ID()+1)}, "loop": {Status: 200, Body: "[]", Header: link},
+	} {
+		b.client = b.connect(t, ghapp.Options{AppID: b.app.ID(), PrivateKey: b.app.KeyPEM()}) // one that remembers nothing
+		b.github.ClearFaults()
+		b.github.ResetCounters()
+		b.github.Inject(first)
+		second.Unchecked = true
+		b.github.Inject(second.On("GET", "/pulls$"))
+		if found, err := b.client.OpenPullRequests(t.Context(), b.repo); err == nil || found != nil {
+			t.Errorf("%s: %d pull requests, %v; want an error and none", name, len(found), err)
+		}
+		if n := b.count(listPulls); n < 2 {
+			t.Errorf("%s: %d requests, the second page was not asked for", name, n)
+		}
 	}
 	b.github.ClearFaults()
-	if got := b.list(t); len(got) != 101 {
-		t.Errorf("%d pull requests afterwards, want 101", len(got))
+	if got := b.list(t); len(got) != 1 {
+		t.Errorf("%d pull requests afterwards, want 1", len(got))
 	}
 }
 
@@ -150,7 +141,7 @@ func TestPageFails(t *testing.T) {
 func TestClosedWhileListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	pulls := b.openMany(200)
+	pulls := b.openMany(120)
 	var once sync.Once
 	b.wire.hook(func(req *http.Request) {
 		if req.URL.Query().Get("page") == "2" {
@@ -163,8 +154,8 @@ func TestClosedWhileListed(t *testing.T) {
 			t.Errorf("#%d is listed: %v", p.Number(), listed)
 		}
 	}
-	if len(got) != 200 {
-		t.Errorf("%d pull requests, want 200", len(got))
+	if len(got) != 120 {
+		t.Errorf("%d pull requests, want 120", len(got))
 	}
 }
 
@@ -172,7 +163,7 @@ func TestClosedWhileListed(t *testing.T) {
 func TestListNeverStill(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	pulls := b.openMany(150)
+	pulls := b.openMany(110)
 	var mu sync.Mutex
 	b.wire.hook(func(req *http.Request) {
 		mu.Lock()

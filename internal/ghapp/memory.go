@@ -65,10 +65,10 @@ func ask[Raw, T any](ctx context.Context, c *Client, key, path string, keep func
 	}
 	var raw Raw
 	resp, err := c.gh.Do(req, &raw)
-	if known && resp != nil && resp.StatusCode == http.StatusNotModified {
+	if resp != nil && resp.StatusCode == http.StatusNotModified {
 		value, ok := old.value.(T)
 		if !ok {
-			return value, false, fmt.Errorf("%s is remembered as a %T", key, old.value)
+			return value, false, fmt.Errorf("GitHub says that %s is not modified, but it is not remembered", key)
 		}
 		return value, false, nil
 	}

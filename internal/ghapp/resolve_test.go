@@ -68,7 +68,11 @@ func TestResolveRenamed(t *testing.T) {
 	b.resolve(t, "acme/web")
 	b.web.Rename("site")
 	want := b.repo
+	b.list(t) // which tells the new name, too
 	want.FullName = "acme/site"
+	if diff := cmp.Diff(want, b.resolve(t, "acme/web")); diff != "" {
+		t.Errorf("known a moment before (-want +got):\n%s", diff)
+	}
 	b.clock.add(11 * time.Minute)
 	if diff := cmp.Diff(want, b.resolve(t, "acme/web")); diff != "" {
 		t.Errorf("known before (-want +got):\n%s", diff)
