@@ -16,6 +16,9 @@ import (
 // limit is how long any one thing may take before the demo gives up.
 const limit = 3 * time.Minute
 
+// instance marks the namespaces of the demo's Catalyst.
+const instance = "demo"
+
 // show is one demo under way.
 type show struct {
 	cluster *rig.Cluster
@@ -58,6 +61,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer s.github.Stop()
 	config := rig.Config(listen, s.github, s.cluster)
+	config["instance"] = instance
 	config["preview"].(map[string]any)["ingress_class"] = o.class()
 	if s.server, err = rig.StartCatalyst(ctx, binary, dir, config); err != nil {
 		return err
@@ -186,7 +190,7 @@ func (s *show) closePull(ctx context.Context) error {
 	}
 	s.say("The comment, %s after the webhook:", time.Since(start).Round(10*time.Millisecond))
 	fmt.Println(indent(body))
-	left, err := s.cluster.Kubectl(ctx, "get", "namespaces", "-l", "app.kubernetes.io/managed-by=catalyst", "-o", "name")
+	left, err := s.cluster.Kubectl(ctx, "get", "namespaces", "-l", "catalyst.dev/instance="+instance, "-o", "name")
 	if err != nil {
 		return err
 	}
