@@ -159,7 +159,14 @@ func TestDeleteNamespace(t *testing.T) {
 	if _, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: web(), Values: b.values(nil)}); !errors.Is(err, preview.ErrNotReady) {
 		t.Errorf("deploy into what is being deleted: %v", err)
 	}
-	d := diagnosis(t, b.c.WaitGone(t.Context(), b.id, 8*time.Second))
+	b.eventually(func() error { // the controller says what holds the namespace after its first round
+		ns, err := b.admin.CoreV1().Namespaces().Get(t.Context(), b.id.Namespace, metav1.GetOptions{})
+		if err != nil || len(ns.Status.Conditions) > 0 {
+			return err
+		}
+		return errors.New("no condition yet")
+	})
+	d := diagnosis(t, b.c.WaitGone(t.Context(), b.id, 2*time.Second))
 	wantText(t, d, preview.CodeStuckDelete, `ConfigMap "held"`, "example.com/hold")
 
 	gone := make(chan error, 1)
