@@ -70,7 +70,7 @@ func setup(t *testing.T, change func(config map[string]any)) *bench {
 	if change != nil {
 		change(b.config)
 	}
-	if _, err := b.cluster.Kubectl(t.Context(), "delete", "namespaces", "-l", "catalyst.dev/instance="+strings.ToLower(t.Name())); err != nil {
+	if err := b.clear(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.start()
@@ -78,14 +78,22 @@ func setup(t *testing.T, change func(config map[string]any)) *bench {
 		if err := b.server.Stop(); err != nil {
 			t.Errorf("stop: %v", err)
 		}
-		if t.Failed() {
+		if t.Failed() { // what it made stays to be looked at
 			t.Logf("the end of Catalyst's log:\n%s", b.server.Log())
+		} else if err := b.clear(context.Background()); err != nil {
+			t.Error(err)
 		}
 		for _, v := range b.github.Violations() {
 			t.Errorf("GitHub would not accept: %s", v)
 		}
 	})
 	return b
+}
+
+// clear removes the namespaces of this test's Catalyst.
+func (b *bench) clear(ctx context.Context) error {
+	_, err := b.cluster.Kubectl(ctx, "delete", "namespaces", "-l", "catalyst.dev/instance="+strings.ToLower(b.Name()))
+	return err
 }
 
 func (b *bench) start() {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,7 +72,9 @@ func TestLeftover(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = b.cluster.Kubectl(b.Context(), "delete", "namespace", "foreign-testleftover", "--wait=false")
+		if _, err := b.cluster.Kubectl(context.Background(), "delete", "namespace", "foreign-testleftover", "--wait=false"); err != nil {
+			t.Error(err)
+		}
 	})
 	if _, err := b.cluster.KubectlIn(t.Context(), namespace("pr-testleftover-1", "testleftover"), "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
