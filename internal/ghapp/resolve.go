@@ -46,7 +46,7 @@ func (c *Client) resolve(ctx context.Context, fullName string) (Repo, error) {
 	if ok && c.now().Before(known.at.Add(resolvedHolds)) {
 		return known.repo, nil
 	}
-	r, err := Repo{}, error(preview.ErrNotFound)
+	r, err := Repo{}, preview.ErrNotFound
 	if ok || c.key == nil {
 		r, err = c.read(ctx, known.repo.InstallationID, owner, name)
 	}

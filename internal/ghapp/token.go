@@ -102,10 +102,10 @@ func (c *Client) mint(ctx context.Context, k tokenKey, r Repo) (string, error) {
 		}
 		r.InstallationID = id
 	}
-	options := github.InstallationTokenOptions{Permissions: &github.InstallationPermissions{Metadata: github.Ptr("read")}}
+	options := github.InstallationTokenOptions{Permissions: &github.InstallationPermissions{Metadata: new("read")}}
 	if r.ID != 0 {
 		options.RepositoryIDs = []int64{r.ID}
-		options.Permissions.Contents, options.Permissions.PullRequests = github.Ptr("read"), github.Ptr("write")
+		options.Permissions.Contents, options.Permissions.PullRequests = new("read"), new("write")
 	}
 	token, _, err := c.gh.Apps.CreateInstallationToken(with(ctx, mintRoute, c.asApp()), r.InstallationID, &options)
 	if err = kind(err); err != nil {

@@ -77,11 +77,14 @@ func TestFirstCallerLeaves(t *testing.T) {
 	var first, second error
 	var wait sync.WaitGroup
 	wait.Go(func() { _, first = b.client.PullRequest(ctx, b.repo, b.number()) })
-	for deadline := time.Now().Add(5 * time.Second); len(b.wire.requests("/access_tokens")) == 0; {
-		if time.Now().After(deadline) {
+	tick, late := time.NewTicker(time.Millisecond), time.After(5*time.Second)
+	defer tick.Stop()
+	for len(b.wire.requests("/access_tokens")) == 0 {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatal("no token was asked for")
 		}
-		time.Sleep(time.Millisecond)
 	}
 	wait.Go(func() { _, second = b.client.PullRequest(t.Context(), b.repo, b.number()) })
 	cancel()
