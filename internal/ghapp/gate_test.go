@@ -74,6 +74,10 @@ func TestNothingBeforeUntil(t *testing.T) {
 					}
 				}
 			}
+			api := b.org.CreateRepo(fakegithub.RepoOptions{Name: "api"}) // which there is no token for yet
+			if _, err := b.client.OpenPullRequests(t.Context(), ghapp.Repo{InstallationID: b.install.ID(), ID: api.ID(), FullName: "acme/api"}); err == nil {
+				t.Error("another repository of the installation was read")
+			}
 			if n := b.wire.count() - before; n != 0 {
 				t.Errorf("%d requests left before GitHub wanted any", n)
 			}
@@ -210,6 +214,35 @@ func TestWritesSpaced(t *testing.T) {
 	}
 	if b.wire.most != 1 {
 		t.Errorf("%d writes at once, want 1", b.wire.most)
+	}
+}
+
+// TestLimitedInLine: a limit for one write stops those that wait behind it.
+func TestLimitedInLine(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.read(t)
+	fault := fakegithub.SecondaryLimit(403, time.Minute)
+	fault.Delay = 300 * time.Millisecond
+	b.github.Inject(fault.On("POST", "/comments$"))
+	sent := make(chan struct{})
+	var once sync.Once
+	b.wire.hook(func(*http.Request) { once.Do(func() { close(sent) }) })
+	write := func() {
+		_, err := b.client.Comment(t.Context(), b.repo, b.number(), ghapp.CommentRequest{Body: text("x")})
+		if _, ok := errors.AsType[*ghapp.RateLimited](err); !ok {
+			t.Errorf("err = %v, want RateLimited", err)
+		}
+	}
+	var callers sync.WaitGroup
+	callers.Go(write)
+	<-sent
+	for range 3 {
+		callers.Go(write)
+	}
+	callers.Wait()
+	if n := b.count(createComment); n != 1 {
+		t.Errorf("%d writes were sent, want 1", n)
 	}
 }
 
