@@ -57,6 +57,10 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 		if ns != nil && ns.uid == was.NamespaceUID && !ns.answered[e.SHA] {
 			w.violate("I6", "%s calls %s of %s ready, which was never seen", by.name, preview.ShortSHA(e.SHA), after.Key)
 		}
+	case e.Kind == preview.EventDeleted:
+		if ns := w.kube.namespaces[after.Namespace]; ns != nil && ns.key == after.Key && ns.leaving && ns.byUs {
+			w.violate("I4", "%s calls %s deleted, its namespace %s is still going", by.name, after.Key, ns.name)
+		}
 	}
 }
 

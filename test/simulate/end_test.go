@@ -19,8 +19,27 @@ const (
 	openComments    = true // a comment is written although the lease is over
 	lateLeases      = true // a lease is counted from the claim's answer, not from its question
 	lostSweep       = true // when the database is away as a process starts, that process never asks for the sweep and the health check
+	deadlockedLine  = true // one that has its namespace waits behind one that waits for a namespace to become free
 	blockedLine     = true // who is first in line and may not be read keeps everybody behind
 )
+
+// lookedPast names those of them that are looked past.
+func lookedPast() []string {
+	var names []string
+	for _, m := range []struct {
+		name string
+		past bool
+	}{
+		{"queuedComments", queuedComments}, {"refusedComments", refusedComments}, {"vanishedRepos", vanishedRepos}, {"clearedPlaces", clearedPlaces},
+		{"openComments", openComments}, {"lateLeases", lateLeases}, {"lostSweep", lostSweep}, {"blockedLine", blockedLine},
+		{"deadlockedLine", deadlockedLine},
+	} {
+		if m.past {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
 
 // settleLimit is how long after everything is well again nothing may be left to do: a sweep, then one deployment after the
 // other, each up to its limit, and the longest pause between attempts.
@@ -32,23 +51,31 @@ const idleTime = time.Hour
 // settle waits until nothing is lost, doubled or left behind, and tells what is after all that time.
 func (w *world) settle() {
 	healed := time.Now()
-	for {
+	for still := 0; ; {
 		time.Sleep(5 * time.Second)
 		w.mu.Lock()
 		left := w.left()
-		if len(left) == 0 {
+		if still++; len(left) > 0 {
+			still = 0
+		}
+		if still == 1 {
 			w.settled = time.Since(healed)
-		} else if time.Since(healed) > settleLimit {
+		} else if still == 0 && time.Since(healed) > settleLimit {
 			for _, v := range left {
 				w.violate(v.invariant, "%s after everything was well: %s", settleLimit, v.text)
 			}
 		}
-		enough := len(left) == 0 || len(w.violations) > 0
+		// Who waits in line asks by himself every half minute.
+		enough := still == 8 || still > 0 && !w.queued() || len(w.violations) > 0
 		w.mu.Unlock()
 		if enough {
 			return
 		}
 	}
+}
+
+func (w *world) queued() bool {
+	return slices.ContainsFunc(w.db.previews, func(p preview.Preview) bool { return p.Status == preview.StatusQueued })
 }
 
 // idle lets time pass in which nothing happens, and so nothing may be written.
@@ -59,8 +86,8 @@ func (w *world) idle() {
 		return
 	}
 	w.mu.Unlock()
-	// What belongs to a suspended repository is not looked at; it may take its time to give up.
-	if slices.ContainsFunc(w.hub.repos, func(r *repo) bool { return r.suspended }) {
+	// What belongs to a repository that is out of reach is not looked at; it may take its time to come to its end.
+	if slices.ContainsFunc(w.hub.repos, func(r *repo) bool { return r.suspended || r.vanished }) {
 		time.Sleep(settleLimit)
 	}
 	w.mu.Lock()
@@ -197,11 +224,14 @@ func (w *world) leftQueued(of *pull, miss func(invariant, format string, args ..
 	if slices.ContainsFunc(w.hub.repos, suspended) && blockedLine {
 		return
 	}
-	if clearedPlaces && w.cleared() {
+	if clearedPlaces && w.cleared() || deadlockedLine && w.deadlocked() {
 		return
 	}
 	for _, ns := range w.kube.namespaces {
-		if ns.key == (preview.Key{}) {
+		if ns.key == of.key && !ns.leaving {
+			miss("stuck queue", "%s waits although it has its namespace and nothing is being deployed", of.key)
+		}
+		if ns.key == (preview.Key{}) || ns.key == of.key {
 			continue
 		}
 		held++
@@ -219,6 +249,13 @@ func (w *world) leftQueued(of *pull, miss func(invariant, format string, args ..
 func (w *world) cleared() bool {
 	return slices.ContainsFunc(w.db.previews, func(p preview.Preview) bool {
 		return p.NamespaceUID != "" && p.Status != preview.StatusDeleting && w.kube.namespaces[p.Namespace] == nil
+	})
+}
+
+// deadlocked reports whether one waits in line that has a namespace.
+func (w *world) deadlocked() bool {
+	return slices.ContainsFunc(w.db.previews, func(p preview.Preview) bool {
+		return p.NamespaceUID != "" && p.Status == preview.StatusQueued
 	})
 }
 

@@ -25,6 +25,7 @@ type total struct {
 	Faults     int          `json:"faults"`
 	Violations int          `json:"violations"`
 	Slowest    float64      `json:"slowest_settle_seconds"` // from the moment when everything is well until nothing is left to do
+	LookedPast []string     `json:"looked_past"`            // known mistakes of the product, see end_test.go
 	kinds      map[kind]int // of the faults
 
 	mu sync.Mutex
@@ -54,15 +55,11 @@ var natural = []kind{
 // TestSimulate plays histories. A failure is made as small as it can be and printed with its timeline and the seed that
 // plays it again: -run TestSimulate -rapid.seed=N -histories=1.
 func TestSimulate(t *testing.T) {
-	sum := &total{kinds: map[kind]int{}}
+	sum := &total{LookedPast: lookedPast(), kinds: map[kind]int{}}
+	summary = sum
 	shards := min(runtime.GOMAXPROCS(0), *histories)
-	set := func(name, value string) {
-		if err := flag.Set(name, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set("rapid.checks", strconv.Itoa((*histories+shards-1)/shards))
-	set("rapid.nofailfile", "true")
+	set(t, "rapid.checks", strconv.Itoa((*histories+shards-1)/shards))
+	set(t, "rapid.nofailfile", "true")
 	t.Run("histories", func(t *testing.T) {
 		for shard := range shards {
 			t.Run(strconv.Itoa(shard), func(t *testing.T) {
@@ -85,11 +82,13 @@ func TestSimulate(t *testing.T) {
 		_ = os.WriteFile(fmt.Sprintf("/tmp/survey/%d-%s.txt", n, w.violations[0].invariant), []byte(k+"\n"+smallest[k].String()+strings.Join(w.trace, "\n")), 0o644)
 	}
 	t.Logf("faults: %v", sum.kinds)
-	line, err := json.Marshal(sum)
-	if err != nil {
+}
+
+func set(t *testing.T, name, value string) {
+	t.Helper()
+	if err := flag.Set(name, value); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("%s\n", line)
 }
 
 // faultKinds are the operations that are faults: all from the first crash on.
@@ -128,13 +127,24 @@ func play(t *testing.T, rt *rapid.T, sum *total) {
 	rt.Fatalf("violated: %s", w.violations[0].invariant)
 }
 
-// TestMain keeps the archives that are unpacked in memory where there is such a place.
+// summary is what TestSimulate came to; nil when it did not run.
+var summary *total
+
+// TestMain unpacks the archives in memory where there is such a place, and prints the summary as the last line.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if _, err := os.Stat("/dev/shm"); err == nil && os.Getenv("TMPDIR") == "" {
 		_ = os.Setenv("TMPDIR", "/dev/shm")
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if summary != nil {
+		line, err := json.Marshal(summary)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s\n", line)
+	}
+	os.Exit(code)
 }
 
 var (
