@@ -59,6 +59,32 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// TestOutagesTogether: answers to what was sent before count no more once the breaker is open.
+func TestOutagesTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.read(t)
+	const many = 20
+	var all, callers sync.WaitGroup
+	all.Add(many)
+	b.wire.hook(func(*http.Request) {
+		all.Done()
+		all.Wait()
+	})
+	b.github.Inject(fakegithub.ServerError(503).Repeat(-1))
+	for range many {
+		callers.Go(func() {
+			if _, err := b.client.PullRequest(t.Context(), b.repo, b.number()); err == nil {
+				t.Error("read while GitHub is away")
+			}
+		})
+	}
+	callers.Wait()
+	if until := b.fails(t, true); !near(until, time.Now().Add(10*time.Second)) {
+		t.Errorf("a pause of %s, want 10 s", time.Until(until))
+	}
+}
+
 // TestOneTrial: while one request finds out whether GitHub is back, no other is sent.
 func TestOneTrial(t *testing.T) {
 	t.Parallel()

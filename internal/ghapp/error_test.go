@@ -2,6 +2,7 @@ package ghapp_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,6 +28,10 @@ func TestLimits(t *testing.T) {
 		{"secondary with retry-after", fakegithub.SecondaryLimit(403, 90*time.Second), time.Now().Add(90 * time.Second)},
 		{"secondary 429", fakegithub.SecondaryLimit(429, 5*time.Minute), time.Now().Add(5 * time.Minute)},
 		{"secondary without a time", fakegithub.SecondaryLimit(403, 0), time.Now().Add(time.Minute)},
+		{"primary in other words", fakegithub.Fault{Status: 403, Body: "{}", Unchecked: true, Header: map[string]string{
+			"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": fmt.Sprint(reset.Unix())}}, reset.Add(time.Second)},
+		{"secondary in other words", fakegithub.Fault{Status: 403, Unchecked: true,
+			Body: `{"message":"Slow down.","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`}, time.Now().Add(time.Minute)},
 		{"429 without a word", fakegithub.Fault{Status: 429, Body: "{}", Unchecked: true}, time.Now().Add(time.Minute)},
 	} {
 		for _, path := range []string{"/pulls/", "/access_tokens"} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -69,8 +70,9 @@ func TestNothingBeforeUntil(t *testing.T) {
 			for _, ahead := range []time.Duration{0, 9*time.Minute + 50*time.Second} {
 				b.clock.add(ahead)
 				for name, call := range b.calls() {
-					if limited, ok := errors.AsType[*ghapp.RateLimited](call(t.Context())); !ok {
-						t.Errorf("%s after %s: not RateLimited: %v", name, ahead, limited)
+					err := call(t.Context())
+					if _, ok := errors.AsType[*ghapp.RateLimited](err); !ok || strings.Contains(err.Error(), "http://") {
+						t.Errorf("%s after %s: %v, want RateLimited and no address that was not asked", name, ahead, err)
 					}
 				}
 			}
@@ -107,6 +109,27 @@ func TestAppLimit(t *testing.T) {
 		t.Errorf("%d tokens were asked for, want 2: the second was refused", n)
 	}
 	first.read(t)
+}
+
+// TestInstallationUnknown: the gate is the installation's although the caller does not know which one it is.
+func TestInstallationUnknown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.read(t)
+	id := b.repo.InstallationID
+	b.repo.InstallationID = 0
+	b.read(t)
+	b.github.Inject(fakegithub.SecondaryLimit(403, time.Minute).On("GET", "/pulls/"))
+	_, err := b.client.PullRequest(t.Context(), b.repo, b.number())
+	retryAt(t, err)
+	before := b.wire.count()
+	for _, b.repo.InstallationID = range []int64{0, id} {
+		_, err := b.client.PullRequest(t.Context(), b.repo, b.number())
+		retryAt(t, err)
+	}
+	if n := b.wire.count() - before; n != 0 {
+		t.Errorf("%d requests left", n)
+	}
 }
 
 // TestPausesGrow (T24): a secondary limit without a time means a minute, then two, up to 15, until GitHub answers.
