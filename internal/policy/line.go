@@ -57,6 +57,10 @@ func Wait(places []preview.Place, l Limits, self preview.Place, at time.Time) (p
 
 	line := Line(append(others, self))
 	held := counts(others)
+	if had { // its own namespace is a place that is taken, for those before it too
+		held.previews++
+		held.perRepository[self.RepositoryID]++
+	}
 	for i, p := range line {
 		if p.PreviewID != self.PreviewID {
 			if held.full(l, p) == "" {

@@ -45,15 +45,16 @@ func TestWait(t *testing.T) {
 		places []preview.Place
 		want   string
 	}{
-		"no limit":             {policy.Limits{}, running, ""},
-		"a slot is free":       {policy.Limits{Deployments: 2}, running, ""},
-		"no slot":              {policy.Limits{Deployments: 1}, running, "1 of 1: a free deployment slot (1 of 1 in use)"},
-		"repository is full":   {policy.Limits{PreviewsPerRepository: 2}, running, "1 of 1: a free preview of this repository (2 of 2 in use)"},
-		"all is full":          {policy.Limits{Previews: 2}, running, "1 of 1: a free preview (2 of 2 in use)"},
-		"deleted do not count": {policy.Limits{Previews: 3}, running, ""},
-		"somebody is before":   {policy.Limits{Deployments: 2}, append(running, place("first", 2, preview.StatusQueued, -time.Second)), "2 of 2: a free deployment slot (2 of 2 in use)"},
-		"who is before cannot": {policy.Limits{Previews: 0, PreviewsPerRepository: 2}, append(running[:2:2], place("first", 1, preview.StatusQueued, -time.Second)), "2 of 2: a free preview of this repository (2 of 2 in use)"},
-		"I hold mine already":  {policy.Limits{Previews: 2, Deployments: 2}, append(running[:2:2], place("me", 1, preview.StatusRunning, 0)), ""},
+		"no limit":                     {policy.Limits{}, running, ""},
+		"a slot is free":               {policy.Limits{Deployments: 2}, running, ""},
+		"no slot":                      {policy.Limits{Deployments: 1}, running, "1 of 1: a free deployment slot (1 of 1 in use)"},
+		"repository is full":           {policy.Limits{PreviewsPerRepository: 2}, running, "1 of 1: a free preview of this repository (2 of 2 in use)"},
+		"all is full":                  {policy.Limits{Previews: 2}, running, "1 of 1: a free preview (2 of 2 in use)"},
+		"deleted do not count":         {policy.Limits{Previews: 3}, running, ""},
+		"somebody is before":           {policy.Limits{Deployments: 2}, append(running, place("first", 2, preview.StatusQueued, -time.Second)), "2 of 2: a free deployment slot (2 of 2 in use)"},
+		"who is before cannot":         {policy.Limits{Previews: 0, PreviewsPerRepository: 2}, append(running[:2:2], place("first", 1, preview.StatusQueued, -time.Second)), "2 of 2: a free preview of this repository (2 of 2 in use)"},
+		"who is before waits for mine": {policy.Limits{Previews: 1, Deployments: 1}, []preview.Place{place("first", 1, preview.StatusQueued, -time.Second), place("me", 1, preview.StatusRunning, 0)}, ""},
+		"I hold mine already":          {policy.Limits{Previews: 2, Deployments: 2}, append(running[:2:2], place("me", 1, preview.StatusRunning, 0)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

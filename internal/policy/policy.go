@@ -52,6 +52,8 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return missing(s, p, e, r), nil
 	case preview.EventLeftover:
 		return leftover(s, p), nil
+	case preview.EventAside:
+		return aside(s, p), nil
 	case preview.EventRedeploy:
 		return redeploy(p), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
@@ -119,6 +121,9 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 		p.Status, p.Diagnosis = preview.StatusPending, nil
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
 	}
+	if wantedChanged && p.Open && p.Status == preview.StatusQueued {
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it waits with another commit now
+	}
 	if p != before {
 		d.Preview = &p
 	}
@@ -161,6 +166,16 @@ func leftover(s preview.State, p preview.Preview) preview.Decision {
 	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
 }
 
+// aside takes a preview out of the line, or gives back the place of a deployment that nobody runs any more: it cannot go now, and
+// must not keep the others waiting.
+func aside(s preview.State, p preview.Preview) preview.Decision {
+	if p.Status != preview.StatusQueued && p.Status != preview.StatusDeploying {
+		return preview.Decision{}
+	}
+	p.Status, p.QueuedAt, p.ChangedAt = preview.StatusPending, time.Time{}, s.Now
+	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment, Delay: settle}}, Advance: true}
+}
+
 // started begins a deployment, or puts the preview in line when the limits leave no place for it.
 func started(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
 	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
@@ -169,7 +184,7 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 			return preview.Decision{}
 		}
 		p.Status, p.QueuedAt, p.ChangedAt = preview.StatusQueued, s.Now, s.Now
-		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}, Advance: true} // the others' positions changed
 	}
 	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
 	p.Status, p.Host, p.Diagnosis, p.QueuedAt, p.ChangedAt = preview.StatusDeploying, e.Host, nil, time.Time{}, s.Now
@@ -194,7 +209,7 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 	switch e.Kind {
 	case preview.EventNamespace:
 		p.NamespaceUID = e.NamespaceUID
-		return preview.Decision{Preview: &p}, nil
+		return preview.Decision{Preview: &p, Advance: e.NamespaceUID == ""}, nil
 	case preview.EventSucceeded:
 		p.Status, p.Settled, p.URL, p.Diagnosis = preview.StatusRunning, p.Generation, e.URL, nil
 		p.LiveSHA, p.LiveSince = e.SHA, s.Now

@@ -394,6 +394,25 @@ func TestQueued(t *testing.T) {
 	}
 }
 
+// TestAside: one that cannot go leaves the line to the others, and the comment of one that waits follows a push.
+func TestAside(t *testing.T) {
+	t.Parallel()
+	p := preview.Preview{ID: "me", PullRequest: pull(shaA, true), Status: preview.StatusQueued, QueuedAt: now, Generation: 1}
+	pushed := preview.Event{Kind: preview.EventObserved, Key: key, PullRequest: pull(shaB, true), Fence: &preview.Fence{Kind: preview.JobReconcile}}
+	d, err := policy.Decide(preview.State{Preview: &p, Now: now}, pushed, rules)
+	if err != nil || d.Preview.Status != preview.StatusQueued || len(d.Jobs) != 1 || d.Jobs[0].Kind != preview.JobComment {
+		t.Errorf("pushed to while it waits: %+v, %v", d, err)
+	}
+	d, err = policy.Decide(preview.State{Preview: &p, Now: now}, preview.Event{Kind: preview.EventAside, Key: key}, rules)
+	if err != nil || d.Preview.Status != preview.StatusPending || !d.Preview.QueuedAt.IsZero() || !d.Advance || !d.Preview.Due() {
+		t.Errorf("aside: %+v, %v", d, err)
+	}
+	p.Status = preview.StatusRunning
+	if d, err = policy.Decide(preview.State{Preview: &p, Now: now}, preview.Event{Kind: preview.EventAside, Key: key}, rules); err != nil || d.Preview != nil {
+		t.Errorf("aside although it does not wait: %+v, %v", d, err)
+	}
+}
+
 func TestDegradedAndHealed(t *testing.T) {
 	t.Parallel()
 	w := opened(t)

@@ -11,11 +11,12 @@ const (
 	EventObserved    EventKind = "observed"        // the pull request as just read from GitHub: the truth
 	EventMissing     EventKind = "missing"         // GitHub says that there is no such pull request for us; believed when it says so again later
 	EventLeftover    EventKind = "leftover"        // a namespace of ours is there although nothing is wanted
+	EventAside       EventKind = "aside"           // a preview in line cannot go now, whatever place is free
 	EventDegraded    EventKind = "degraded"        // a running preview lost what it runs on
 	EventHealed      EventKind = "healed"          // a degraded preview has it back
 	EventRedeploy    EventKind = "redeploy"        // a person asks for the same commit again
 	EventStarted     EventKind = "started"         // a deployment begins
-	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours
+	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours, or is about to be cleared away again (no UID)
 	EventSucceeded   EventKind = "succeeded"       // the deployment is ready
 	EventFailed      EventKind = "failed"          // the deployment failed for good
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted

@@ -26,8 +26,9 @@ type claim struct {
 }
 
 // hold keeps the lease until release: renewed every third of its time, and at once when the queue was poked.
-func (w *Worker) hold(ctx context.Context, job preview.Job) *claim {
-	c := &claim{Job: job, born: time.Now(), asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
+// asked is when the claim was asked for: the lease cannot last longer than from then on.
+func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *claim {
+	c := &claim{Job: job, born: asked, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
 	c.ctx, c.cancel = context.WithCancelCause(preview.WithLease(ctx, c.held))
 	c.until.Store(int64(w.Lease))
 	poke := make(chan struct{}, 1)

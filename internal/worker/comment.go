@@ -15,6 +15,9 @@ import (
 // shown is how many deployments the comment lists.
 const shown = 5
 
+// refusals is how often GitHub must refuse a comment, over some ten minutes, until that is believed. The next change of the preview tries again.
+const refusals = 8
+
 // comment brings the one comment on the pull request up to date with what is stored. Asked for by every change a person
 // would care about. It reads the state when it runs, so of many changes only the last is written. It never gives up: when
 // GitHub is away the comment catches up later.
@@ -49,9 +52,12 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 			return err
 		}
 	}
+	if !c.held() {
+		return preview.ErrStale // somebody else may write it by now
+	}
 	id, err := w.GitHub.Comment(ctx, repo(p), p.Number, ghapp.CommentRequest{ID: p.CommentID, MayExist: mayExist, Body: body})
 	switch {
-	case errors.Is(err, preview.ErrForbidden), errors.Is(err, preview.ErrGone), errors.Is(err, preview.ErrNotFound):
+	case (errors.Is(err, preview.ErrForbidden) || errors.Is(err, preview.ErrGone) || errors.Is(err, preview.ErrNotFound)) && c.Attempt > refusals:
 		w.Log.Error("GitHub refuses the comment", "preview", p.Ref(), "error", err)
 		_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommentGone, CommentHash: hash})
 		return err

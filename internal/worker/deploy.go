@@ -30,7 +30,7 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
 	var failure *preview.Failure
 	if errors.As(err, &failure) {
-		if err := w.clearAway(ctx, p, failure); err != nil {
+		if err := w.clearAway(ctx, c, p, failure); err != nil {
 			return err
 		}
 		e = preview.Event{Kind: preview.EventFailed, Diagnosis: &failure.Diagnosis}
@@ -142,7 +142,7 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, erro
 
 // clearAway removes what a first deployment made when it failed before anything was applied, so that a broken chart leaves
 // no empty namespace behind. A preview with something live, or whose objects are there to be looked at, is left alone.
-func (w *Worker) clearAway(ctx context.Context, p preview.Preview, f *preview.Failure) error {
+func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *preview.Failure) error {
 	switch f.Diagnosis.Code {
 	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeValues, preview.CodeConfig:
 	default:
@@ -150,6 +150,10 @@ func (w *Worker) clearAway(ctx context.Context, p preview.Preview, f *preview.Fa
 	}
 	if p.LiveSHA != "" {
 		return nil
+	}
+	// Said first: whatever happens then, the preview does not go on holding a place for a namespace that is gone.
+	if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNamespace}); err != nil {
+		return err
 	}
 	return w.Remover.DeleteNamespace(ctx, identity(p))
 }

@@ -29,6 +29,12 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 		return err
 	}
 	if p, err = w.observe(ctx, c, p); err != nil {
+		var again *errAgain
+		if errors.As(err, &again) { // nothing is under way here: what it holds, it holds for nothing
+			if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventAside}); err != nil {
+				return err
+			}
+		}
 		return w.giveUp(ctx, c, p, err)
 	}
 	if p.Open && !p.MissingSince.IsZero() {
@@ -129,7 +135,7 @@ func (w *Worker) watchTruth(ctx context.Context, c *claim, p preview.Preview, ca
 // giveUp turns an outage that outlasted its retries into a failure that people can see. A removal is never given up.
 func (w *Worker) giveUp(ctx context.Context, c *claim, p preview.Preview, err error) error {
 	var again *errAgain
-	var limited *ghapp.RateLimited
+	var limited later
 	switch {
 	case ctx.Err() != nil, errors.Is(err, preview.ErrStale), errors.As(err, &again), errors.As(err, &limited):
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -29,11 +28,17 @@ type errAgain struct {
 
 func (e *errAgain) Error() string { return fmt.Sprintf("again in %s: %s", e.after, e.why) }
 
+// later is an error that says from when on trying again makes sense: GitHub's limits, or a breaker that is open.
+type later interface {
+	error
+	RetryAt() time.Time
+}
+
 // end tells the queue how the job went and returns a word for the metrics and the error to log, if it deserves one.
 // parent is the worker's own context: when it is over the job was interrupted, which is nobody's failure.
 func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64, err error) (string, error) {
 	var again *errAgain
-	var limited *ghapp.RateLimited
+	var limited later
 	switch {
 	case err == nil:
 		return "done", w.Queue.Finish(ctx, job.Fence(), covered)
@@ -42,7 +47,7 @@ func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64
 	case parent.Err() != nil:
 		return "interrupted", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "interrupted by a stop")
 	case errors.As(err, &limited):
-		delay := max(time.Until(limited.Until), time.Second)
+		delay := max(time.Until(limited.RetryAt()), time.Second)
 		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, err.Error()))
 	case errors.As(err, &again):
 		return "again", w.Queue.Retry(ctx, job.Fence(), 0, again.after, again.why)

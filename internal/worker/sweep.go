@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/cluster"
@@ -24,8 +25,10 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	var errs []error
 	open := map[preview.Key]preview.PullRequest{}
 	swept := map[int64]bool{} // repositories whose list came whole
+	lost := map[string]bool{} // names of repositories that GitHub says do not exist
 	for _, name := range w.Repos {
 		pulls, repo, err := w.openPulls(ctx, name)
+		lost[strings.ToLower(name)] = errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -39,7 +42,7 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	if err != nil {
 		return err
 	}
-	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, known), w.sweepNamespaces(ctx, known))
+	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known), w.sweepNamespaces(ctx, known))
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {
@@ -88,7 +91,7 @@ func (w *Worker) sweepOpen(ctx context.Context, open map[preview.Key]preview.Pul
 
 // sweepGone asks for each preview to be looked at whose pull request is not in the list. Too many at once say more about
 // the list than about the pull requests: then nothing is asked for, and the alarm is raised.
-func (w *Worker) sweepGone(ctx context.Context, open map[preview.Key]preview.PullRequest, swept map[int64]bool, known []preview.Preview) error {
+func (w *Worker) sweepGone(ctx context.Context, open map[preview.Key]preview.PullRequest, swept map[int64]bool, lost map[string]bool, known []preview.Preview) error {
 	var gone []preview.Preview
 	live := 0
 	for _, p := range known {
@@ -96,7 +99,7 @@ func (w *Worker) sweepGone(ctx context.Context, open map[preview.Key]preview.Pul
 			continue
 		}
 		live++
-		if _, ok := open[p.Key]; !ok && swept[p.RepositoryID] {
+		if _, ok := open[p.Key]; !ok && (swept[p.RepositoryID] || lost[strings.ToLower(p.Repository)]) {
 			gone = append(gone, p)
 		}
 	}
@@ -114,7 +117,8 @@ func (w *Worker) sweepGone(ctx context.Context, open map[preview.Key]preview.Pul
 	return nil
 }
 
-// sweepNamespaces looks for namespaces of ours that no preview answers for, and has them looked at.
+// sweepNamespaces looks for namespaces of ours that no preview answers for, and has them looked at; and for previews whose namespace was
+// removed by somebody else, which must not go on holding a place for it.
 func (w *Worker) sweepNamespaces(ctx context.Context, known []preview.Preview) error {
 	namespaces, err := w.Estate.Namespaces(ctx)
 	if err != nil {
@@ -123,6 +127,20 @@ func (w *Worker) sweepNamespaces(ctx context.Context, known []preview.Preview) e
 	answered := map[preview.Key]bool{}
 	for _, p := range known {
 		answered[p.Key] = true
+	}
+	there := map[preview.Key]bool{}
+	for _, ns := range namespaces {
+		there[ns.Key] = true
+	}
+	for _, p := range known {
+		if p.NamespaceUID == "" || p.Due() || there[p.Key] {
+			continue
+		}
+		w.Log.Warn("sweep found that somebody removed a namespace", "preview", p.Ref(), "namespace", p.Namespace)
+		_, _, err := w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventNamespace, Key: p.Key, Generation: p.Generation})
+		if err != nil && !errors.Is(err, preview.ErrStale) {
+			return err
+		}
 	}
 	for _, ns := range namespaces {
 		if answered[ns.Key] {

@@ -150,13 +150,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		preview.JobSweep:     make(chan struct{}, 1),
 		preview.JobHealth:    make(chan struct{}, 1),
 	}
-	if err := w.Queue.Request(ctx, "", preview.JobRequest{Kind: preview.JobSweep}, preview.JobRequest{Kind: preview.JobHealth}); err != nil && ctx.Err() == nil {
-		w.Log.Error("ask for the sweep", "error", err)
-	}
 	freed := make(chan struct{}, 1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	singletons := false
 	for {
+		if !singletons { // until the database is there to take it
+			err := w.Queue.Request(ctx, "", preview.JobRequest{Kind: preview.JobSweep}, preview.JobRequest{Kind: preview.JobHealth})
+			if singletons = err == nil; err != nil && ctx.Err() == nil {
+				w.Log.Error("ask for the sweep", "error", err)
+			}
+		}
 		for _, kind := range kinds {
 			w.claim(ctx, kind, slots[kind], freed, &wg)
 		}
@@ -182,6 +186,7 @@ func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan str
 		default:
 			return
 		}
+		asked := time.Now()
 		job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
 		if err != nil {
 			<-slots
@@ -191,7 +196,7 @@ func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan str
 			return
 		}
 		wg.Go(func() {
-			w.run(ctx, job)
+			w.run(ctx, job, asked)
 			<-slots
 			select {
 			case freed <- struct{}{}:
@@ -222,10 +227,10 @@ func (w *Worker) pokeRunning() {
 }
 
 // run runs one claimed job to its end and says so to the queue.
-func (w *Worker) run(ctx context.Context, job preview.Job) {
+func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 	start := time.Now()
 	log := w.Log.With("job", job.Kind, "preview_id", job.PreviewID, "attempt", job.Attempt)
-	claim := w.hold(ctx, job)
+	claim := w.hold(ctx, job, asked)
 	var err error
 	switch job.Kind {
 	case preview.JobReconcile:
