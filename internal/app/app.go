@@ -43,6 +43,7 @@ type App struct {
 	config  config.Config
 	log     *slog.Logger
 	store   *store.Store
+	github  *ghapp.Client
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	handler http.Handler
@@ -76,12 +77,13 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	metrics := newMetrics(d.Version, a.store)
 	github, err := ghapp.New(ghapp.Options{
 		APIURL: c.GitHub.APIURL, AppID: c.GitHub.AppID, PrivateKey: []byte(c.GitHub.PrivateKey), Token: string(c.GitHub.Token),
-		UserAgent: "catalyst/" + d.Version, Log: d.Log, Observe: metrics.github,
+		UserAgent: "catalyst/" + d.Version, Log: d.Log, Observe: metrics.github, ObserveGate: metrics.gate,
 	})
 	if err != nil {
 		return a, err
 	}
 	cluster.RouteLogs(d.Log)
+	a.github = github
 	if a.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log}); err != nil {
 		return a, err
 	}

@@ -3,8 +3,11 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
+
+	"catalyst.dev/catalyst/internal/ghapp"
 )
 
 // healthz answers that the process runs; a kubelet's liveness probe asks it.
@@ -14,7 +17,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz answers whether deliveries can be accepted, which needs the database alone; a kubelet's readiness probe asks it.
-// The cluster is told about, but its absence keeps no delivery out: it is deployed to when it is back.
+// The cluster and GitHub are told about, but their absence keeps no delivery out: work goes on when they are back.
 func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -27,6 +30,11 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := a.cluster.Ping(ctx); err != nil {
 		a.log.Warn("cluster does not answer", "error", err)
 		checks["cluster"] = "does not answer"
+	}
+	for _, gate := range a.github.State() {
+		if gate.State != ghapp.GateOpen {
+			checks["github "+gate.Name] = fmt.Sprintf("%s until %s: %s", gate.State, gate.Until.UTC().Format(time.RFC3339), gate.Reason)
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -20,6 +20,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 	requests   *prometheus.HistogramVec
 	jobs       *prometheus.HistogramVec
+	gates      *prometheus.CounterVec
 }
 
 func newMetrics(version string, s *store.Store) *metrics {
@@ -35,11 +36,14 @@ func newMetrics(version string, s *store.Store) *metrics {
 			Name: "catalyst_job_seconds", Help: "Jobs by kind and outcome.", Buckets: []float64{.1, .5, 1, 2, 5, 10, 30, 60, 120, 180, 300},
 		}, []string{"kind", "outcome"}),
 	}
+	m.gates = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "catalyst_github_gate_changes_total", Help: "How often requests to GitHub were held back (limited, down) and let through again (open).",
+	}, []string{"state"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "catalyst_build_info", Help: "Always 1; the label holds the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.deliveries, m.requests, m.jobs, build, stored{s},
+	m.registry.MustRegister(m.gates, m.deliveries, m.requests, m.jobs, build, stored{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -53,6 +57,9 @@ func (m *metrics) delivery(outcome string) { m.deliveries.WithLabelValues(outcom
 func (m *metrics) github(method, route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
+
+// gate leaves the gate's name out: there is one for each installation, and their number has no bound.
+func (m *metrics) gate(_, state string) { m.gates.WithLabelValues(state).Inc() }
 
 func (m *metrics) job(kind preview.JobKind, outcome string, took time.Duration) {
 	m.jobs.WithLabelValues(string(kind), outcome).Observe(took.Seconds())
