@@ -1,3 +1,5 @@
+//go:build simulate
+
 package simulate
 
 import (
@@ -55,7 +57,6 @@ type pull struct {
 	commits []string // every head that it had; the last one is the head
 	ours    []comment
 	gone    bool // a person deleted our comment and nothing was written since
-	refused bool // GitHub refused a comment for good while the repository was out of reach
 
 	reads   map[string]time.Time // by process: when the last reading was made
 	answers map[string]answer    // by process: the last answer that it got
@@ -405,9 +406,6 @@ func (p *process) Comment(ctx context.Context, r ghapp.Repo, n int, req ghapp.Co
 	defer p.w.mu.Unlock()
 	title, _, _ := strings.Cut(req.Body, "\n")
 	p.w.note("%s comments on %s (id %d, may exist %v): %d, %v: %s", p.name, key, req.ID, req.MayExist, id, err, title)
-	if errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone) || errors.Is(err, preview.ErrForbidden) {
-		of.refused = true
-	}
 	return id, err
 }
 
@@ -418,7 +416,7 @@ func (p *process) comment(ctx context.Context, of *pull, req ghapp.CommentReques
 			if i < 0 {
 				return errNoComment
 			}
-			of.ours[i].body, of.refused = req.Body, false
+			of.ours[i].body = req.Body
 			return nil
 		})
 	}
@@ -450,7 +448,7 @@ func (p *process) comment(ctx context.Context, of *pull, req ghapp.CommentReques
 	err = p.write(ctx, of, func() error {
 		p.w.hub.ids++
 		id = p.w.hub.ids
-		of.ours, of.gone, of.refused = append(of.ours, comment{id, req.Body}), false, false
+		of.ours, of.gone = append(of.ours, comment{id, req.Body}), false
 		return nil
 	})
 	return id, err

@@ -1,3 +1,5 @@
+//go:build simulate
+
 package simulate
 
 import (
@@ -136,13 +138,6 @@ func (p *process) commit(do func(now time.Time) (due bool, err error)) (lost boo
 	return false, nil
 }
 
-// away reports whether the database does not answer now.
-func (w *world) away() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.trouble.database.After(time.Now().Add(-time.Second))
-}
-
 // announce wakes the workers. A word to another process may be lost: then its polling finds the job.
 func (w *world) announce(from *process) {
 	for _, p := range w.processes {
@@ -166,9 +161,6 @@ func (p *process) Claim(ctx context.Context, kind preview.JobKind, holder string
 		return j, preview.ErrNotFound
 	}
 	err = p.tx(ctx, 10, func(now time.Time) (bool, error) {
-		if lateLeases && p.until.After(time.Now()) {
-			return false, errDatabase
-		}
 		if j, err = p.w.db.claim(now, kind, holder, ttl); err == nil {
 			p.w.note("%s claims %s of %s, token %d, attempt %d", p.name, kind, j.PreviewID, j.Token, j.Attempt)
 			p.w.claimed(j, now)
@@ -226,9 +218,6 @@ func (p *process) Wake() <-chan struct{} { return p.wake }
 
 // Request implements worker.Queue.
 func (p *process) Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error {
-	for previewID == "" && lostSweep && p.w.away() {
-		time.Sleep(time.Second)
-	}
 	return p.tx(ctx, 14, func(now time.Time) (bool, error) {
 		p.w.db.request(now, previewID, jobs)
 		return len(jobs) > 0, nil

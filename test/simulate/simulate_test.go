@@ -1,3 +1,5 @@
+//go:build simulate
+
 package simulate
 
 import (
@@ -5,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -75,12 +76,6 @@ func TestSimulate(t *testing.T) {
 			}
 		}
 	}
-	for k, n := range surveys {
-		t.Logf("SURVEY %d: %s\n%s", n, k, smallest[k])
-		var w *world
-		synctest.Test(t, func(*testing.T) { w = run(smallest[k], true) })
-		_ = os.WriteFile(fmt.Sprintf("/tmp/survey/%d-%s.txt", n, w.violations[0].invariant), []byte(k+"\n"+smallest[k].String()+strings.Join(w.trace, "\n")), 0o644)
-	}
 	t.Logf("faults: %v", sum.kinds)
 }
 
@@ -114,10 +109,6 @@ func play(t *testing.T, rt *rapid.T, sum *total) {
 	if len(w.violations) == 0 {
 		return
 	}
-	if os.Getenv("SURVEY") != "" {
-		survey(w, h)
-		return
-	}
 	again := once(true)
 	rt.Logf("history: %s", h)
 	rt.Logf("timeline:\n%s", strings.Join(again.trace, "\n"))
@@ -145,24 +136,4 @@ func TestMain(m *testing.M) {
 		fmt.Printf("%s\n", line)
 	}
 	os.Exit(code)
-}
-
-var (
-	surveyMu sync.Mutex
-	surveys  = map[string]int{}
-	smallest = map[string]history{}
-)
-
-var digits = regexp.MustCompile(`[0-9]+`)
-
-func survey(w *world, h history) {
-	surveyMu.Lock()
-	defer surveyMu.Unlock()
-	text := w.violations[0].text
-	key := digits.ReplaceAllString(text[strings.Index(text, " "):], "N")
-	key = key[:min(len(key), 110)]
-	surveys[key]++
-	if old, ok := smallest[key]; !ok || len(h.Ops) < len(old.Ops) {
-		smallest[key] = h
-	}
 }
