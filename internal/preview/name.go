@@ -13,7 +13,7 @@ const maxLabel = 63
 // Names returns the names a preview may take as its namespace and as the first label of its host, best first. The caller takes
 // the first one that nobody else holds (the store reserves it for ever).
 //
-// The first is the seed's `pr-{repo}-{number}` (S1), left out when it does not fit or the repository's name has nothing
+// The first is the design's `pr-{repo}-{number}` (S1), left out when it does not fit or the repository's name has nothing
 // a label can hold. The others put a hash of host and repository id in, so that repositories whose names are
 // written alike (`acme/web` and `evil/web`, `my.repo` and `my_repo`) never share a name. Neither the number nor the hash is ever cut. Each
 // name is a valid DNS-1123 label of at most 63 characters. host is the GitHub host ("github.com"), repository the full or the

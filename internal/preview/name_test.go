@@ -90,7 +90,7 @@ func TestNamesProperty(t *testing.T) {
 	})
 }
 
-// TestCuttingTheNumberIsCaught shows why the seed's sketch is wrong: cut at 63, three pull requests get one name.
+// TestCuttingTheNumberIsCaught shows why the design's sketch is wrong: cut at 63, three pull requests get one name.
 func TestCuttingTheNumberIsCaught(t *testing.T) {
 	t.Parallel()
 	sketch := func(repo string, n int) string {

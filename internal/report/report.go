@@ -48,7 +48,7 @@ func Comment(p preview.Preview, deployments []preview.Deployment, waiting *previ
 	return finish(b.String())
 }
 
-// heading returns the icon, the first line, which is a sentence for people, and the seed's status word (S3).
+// heading returns the icon, the first line, which is a sentence for people, and the design's status word (S3).
 func heading(p preview.Preview) (icon, title, word string) {
 	switch p.Status {
 	case preview.StatusQueued:

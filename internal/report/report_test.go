@@ -159,7 +159,7 @@ func TestForeignText(t *testing.T) {
 	})
 }
 
-// TestOutlineBites shows that the property above can fail: the seed's fence of three backticks lets text out.
+// TestOutlineBites shows that the property above can fail: the design's fence of three backticks lets text out.
 func TestOutlineBites(t *testing.T) {
 	t.Parallel()
 	sketch := func(logs string) string { return "### Error Logs\n```\n" + logs + "\n```\n" }
