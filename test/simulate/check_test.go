@@ -33,7 +33,7 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 	if before != nil {
 		was = *before
 	}
-	if after.Status != was.Status && !(closedHint && was.Status == preview.StatusPending && !was.Open && after.Status == preview.StatusDeleted) && !slices.Contains(legal[was.Status], after.Status) {
+	if after.Status != was.Status && !slices.Contains(legal[was.Status], after.Status) {
 		w.violate("I12", "%s moves %s from %q to %q", e.Kind, after.Key, was.Status, after.Status)
 	}
 	switch {
@@ -196,6 +196,15 @@ func (p *process) why(id cluster.Identity) string {
 	last := of.answers[p.name]
 	if told(last, func(a answer) bool { return !a.open && !a.at.IsZero() }) {
 		return ""
+	}
+	newest := last
+	for _, a := range of.answers {
+		if a.at.After(newest.at) {
+			newest = a
+		}
+	}
+	if !newest.at.IsZero() && !newest.open && !of.missing.IsZero() {
+		return "" // another process was told that it is closed, and since then nobody that it is open
 	}
 	if !of.missing.IsZero() && time.Since(of.missing) >= time.Minute {
 		return ""

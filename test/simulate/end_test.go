@@ -14,11 +14,8 @@ import (
 
 // Known mistakes of the product, which the simulation looks past until they are mended. Set one to false to see it.
 const (
-	goneNamespaces = true // a namespace that somebody deleted by hand goes on holding its preview's place
 	mergedComments = true // the comment says closed when a closed pull request turns out to be merged
 	renamedAndGone = true // the sweep passes over a repository that was renamed and then is gone, so its previews stay
-	closedHint     = true // a hint about a closed pull request and one 404 make an unknown preview deleted without more ado
-	openComments   = true // between looking for the comment and creating it nobody asks whether the lease is over
 )
 
 // lookedPast names those of them that are looked past.
@@ -28,8 +25,7 @@ func lookedPast() []string {
 		name string
 		past bool
 	}{
-		{"goneNamespaces", goneNamespaces}, {"mergedComments", mergedComments}, {"renamedAndGone", renamedAndGone}, {"closedHint", closedHint},
-		{"openComments", openComments},
+		{"mergedComments", mergedComments}, {"renamedAndGone", renamedAndGone},
 	} {
 		if m.past {
 			names = append(names, m.name)
@@ -217,9 +213,6 @@ func (w *world) outages() int {
 // leftQueued checks that who waits, waits for something.
 func (w *world) leftQueued(of *pull, known *preview.Preview, miss func(invariant, format string, args ...any)) {
 	held, ofRepository := 0, 0
-	if goneNamespaces && w.cleared() {
-		return
-	}
 	for _, ns := range w.kube.namespaces {
 		if ns.key == of.key && !ns.leaving && ns.uid == known.NamespaceUID {
 			miss("stuck queue", "%s waits although it has its namespace and nothing is being deployed", of.key)
@@ -236,13 +229,6 @@ func (w *world) leftQueued(of *pull, known *preview.Preview, miss func(invariant
 	if (l.Previews == 0 || held < l.Previews) && (l.PreviewsPerRepository == 0 || ofRepository < l.PreviewsPerRepository) {
 		miss("stuck queue", "%s waits; there are %d namespaces, %d of its repository; allowed are %+v", of.key, held, ofRepository, l)
 	}
-}
-
-// cleared reports whether a preview is said to have a namespace that is not there.
-func (w *world) cleared() bool {
-	return slices.ContainsFunc(w.db.previews, func(p preview.Preview) bool {
-		return p.NamespaceUID != "" && p.Status != preview.StatusDeleting && w.kube.namespaces[p.Namespace] == nil
-	})
 }
 
 // leftComment checks that there is one comment and that it says what is stored.

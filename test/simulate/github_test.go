@@ -339,9 +339,6 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 	if err := p.gate(); err != nil {
 		return err
 	}
-	if openComments && !preview.LeaseHeld(ctx) {
-		return fmt.Errorf("comment not sent, the lease is over: %w", preview.ErrStale)
-	}
 	arrive := func() (lost bool, err error) {
 		p.w.mu.Lock()
 		defer p.w.mu.Unlock()

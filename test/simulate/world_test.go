@@ -178,7 +178,9 @@ func (w *world) do(o op) {
 	case opCrash, opStop:
 		w.end(p, o)
 	case opPause:
-		p.until = until
+		if until.After(p.until) {
+			p.until = until
+		}
 	case opSkew:
 		p.skew = o.length() / 2
 		if o.Pull%2 == 0 {
