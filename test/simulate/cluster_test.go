@@ -93,7 +93,7 @@ func (k *kube) delete(ns *namespace, byUs bool) {
 	ns.leaving, ns.byUs = true, byUs
 	k.change()
 	w := k.w
-	left := 500*time.Millisecond + time.Duration(w.roll(9, ofNature, 7)%uint64(15*time.Second))
+	left := 500*time.Millisecond + time.Duration(w.roll(9, ofNature, 7)%uint64(45*time.Second))
 	w.background.Go(func() {
 		time.Sleep(left)
 		for {
@@ -154,9 +154,10 @@ func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, d
 	p.w.mu.Lock()
 	token := p.w.checkWriter(p, id)
 	p.w.mu.Unlock()
-	arrive := func() (err error) {
+	arrive := func(late bool) (err error) {
 		p.w.mu.Lock()
 		defer p.w.mu.Unlock()
+		p.w.late = late
 		if p.w.trouble.cluster.After(time.Now()) {
 			p.w.hit(opCluster)
 			return errCluster
@@ -164,17 +165,19 @@ func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, d
 		if err := do(); err != nil {
 			return err
 		}
-		p.w.checkToken(p, id, token)
+		if !late { // else the sender has gone on long ago
+			p.w.checkToken(p, id, token)
+		}
 		return nil
 	}
 	on := p.w.latency(p.slot, toCluster, number(id.Key))
 	if bound {
 		time.Sleep(on)
 	} else if !p.sleep(ctx, on) {
-		p.w.perhaps(func() { _ = arrive() })
+		p.w.perhaps(func() { _ = arrive(true) })
 		return ctx.Err()
 	}
-	err := arrive()
+	err := arrive(false)
 	back := p.w.latency(p.slot, toCluster, number(id.Key))
 	if bound {
 		time.Sleep(back)
@@ -287,7 +290,7 @@ func (p *process) DeleteNamespace(ctx context.Context, id cluster.Identity) erro
 				if why != "" {
 					p.w.violate("deleted without cause", "%s deletes namespace %s of %s: %s", p.name, ns.name, id.Key, why)
 				}
-				k.delete(ns, true)
+				k.delete(ns, !p.w.late)
 			}
 			return nil
 		})

@@ -196,7 +196,7 @@ func (w *world) leftOpen(of *pull, known *preview.Preview, miss func(invariant, 
 		if ns == nil || ns.key == of.key {
 			miss("I2", "%s failed for a namespace that nobody else has", of.key)
 		}
-	case does == good && w.faults[opPods]+w.faults[opDeleted]+w.faults[opCluster] == 0, does == slow && code != preview.CodeTimeout:
+	case does == good && w.faults[opPods]+w.faults[opDeleted]+w.faults[opCluster]+w.faults["request arrives late"] == 0, does == slow && code != preview.CodeTimeout:
 		miss("I2", "%s failed with %s, its commit is %s", of.key, code, does)
 	}
 }
@@ -204,7 +204,7 @@ func (w *world) leftOpen(of *pull, known *preview.Preview, miss func(invariant, 
 // outages counts the faults that may use up all attempts at a deployment.
 func (w *world) outages() int {
 	n := 0
-	for _, k := range []kind{opDatabase, opGitHub, opCluster, opLostCommit, opLostCreate, opDeleted, opConflict, opStuck} {
+	for _, k := range []kind{opDatabase, opGitHub, opCluster, opLostCommit, opLostCreate, opDeleted, opConflict, opStuck, "request arrives late"} {
 		n += w.faults[k]
 	}
 	return n

@@ -382,7 +382,10 @@ func (w *world) perhaps(arrive func()) {
 		return
 	}
 	w.background.Go(func() {
-		time.Sleep(time.Duration(n % uint64(20*time.Millisecond)))
+		time.Sleep(time.Duration(n % uint64(time.Second)))
+		w.mu.Lock()
+		w.hit("request arrives late")
+		w.mu.Unlock()
 		arrive()
 	})
 }

@@ -50,7 +50,7 @@ func (t *total) add(w *world) {
 // natural are the faults that are no operation of a history.
 var natural = []kind{
 	"delivery lost", "delivery twice", "delivery late", "delivery overtaken", "delivery refused", "delivered again", "wake-up lost",
-	"stale write refused", "release left half-done",
+	"stale write refused", "request arrives late", "release left half-done",
 }
 
 // TestSimulate plays histories. A failure is made as small as it can be and printed with its timeline and the seed that

@@ -46,6 +46,7 @@ type world struct {
 	background sync.WaitGroup
 	incarnated int
 
+	late    bool          // what arrives now was sent by somebody who no longer waits for it
 	settled time.Duration // how long it took until nothing was left to do
 }
 
