@@ -3,8 +3,6 @@ package diagnose_test
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -105,12 +103,8 @@ func corpus(t *testing.T) []string {
 		}
 		all = append(all, string(text))
 	}
-	files, err := filepath.Glob("testdata/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, r := range recorded(t) {
+		text, err := json.Marshal(r.Observed)
 		if err != nil {
 			t.Fatal(err)
 		}

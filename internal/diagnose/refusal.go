@@ -41,9 +41,7 @@ func rendering(message string) *finding {
 		cause: "The chart does not render: " + limit(words, 400),
 		fix:   "Correct the template, or set the value it reads.",
 	}
-	if lines := strings.Split(strings.TrimSpace(message), "\n"); len(lines) > 1 {
-		f.evidence = lines
-	}
+	f.evidence = strings.Split(strings.TrimSpace(message), "\n")
 	return f
 }
 
@@ -80,7 +78,7 @@ func refusal(r Refusal) *finding {
 		}
 	}
 	f.hopeless, f.evidence = true, r.Fields
-	if len(f.evidence) == 0 && f.code != preview.CodeApply {
+	if len(f.evidence) == 0 {
 		f.evidence = []string{message}
 	}
 	return f

@@ -22,7 +22,7 @@ func (v *view) routes(troubles []finding) []finding {
 		for _, host := range t.hosts {
 			if o := v.byRef[Ref{"Service", host}]; o != nil && o.Service != nil {
 				if why, fix := v.leadsNowhere(*o); why != "" {
-					found = append(found, finding{code: CodeRoute, object: o.Ref, at: v.Began, hopeless: true, confidence: certain, cause: why, fix: fix})
+					found = append(found, v.mistake(o.Ref, o, why, fix))
 				}
 			}
 		}
@@ -57,10 +57,33 @@ func (v *view) ingress(o Object) []finding {
 			return nil
 		}
 		if f.cause == "" {
-			f = finding{code: CodeRoute, object: o.Ref, at: v.Began, hopeless: true, confidence: certain, cause: why, fix: fix}
+			f = v.mistake(o.Ref, service, why, fix)
 		}
 	}
 	return []finding{f}
+}
+
+// mistake is the finding of a way that leads nowhere, with what each side of it says as evidence.
+func (v *view) mistake(r Ref, service *Object, why, fix string) finding {
+	f := finding{code: CodeRoute, object: r, at: v.Began, hopeless: true, confidence: certain, cause: why, fix: fix}
+	if o := v.byRef[r]; o != nil {
+		for _, back := range o.Backs {
+			f.evidence = append(f.evidence, fmt.Sprintf("%s: backend Service %s, port %s", r, quote(back.Object), back))
+		}
+	}
+	if service == nil || service.Service == nil {
+		return f
+	}
+	f.evidence = append(f.evidence, fmt.Sprintf("%s: selector %s", service.Ref, labelText(service.Service.Selector)))
+	for _, p := range service.Service.Ports {
+		f.evidence = append(f.evidence, fmt.Sprintf("%s: port %d, targetPort %s", service.Ref, p.Port, p.Target))
+	}
+	for _, o := range v.Objects {
+		if o.Labels != nil {
+			f.evidence = append(f.evidence, fmt.Sprintf("%s: pods labelled %s", o.Ref, labelText(o.Labels)))
+		}
+	}
+	return f
 }
 
 // leadsNowhere says why a Service reaches no pod of the release and never will; "" when it does, or may.
