@@ -14,7 +14,7 @@ func (v *view) pod(p Pod) []finding {
 		}
 	}
 	switch {
-	case p.Phase == "Failed" && !slices.ContainsFunc(p.Containers, func(c Container) bool { return c.end() != nil && c.end().Code != 0 }):
+	case p.Phase == "Failed" && p.Reason != "" && p.Reason != "DeadlineExceeded":
 		add(v.thrownOff(p))
 		return found
 	case p.Phase == "Succeeded":
@@ -49,9 +49,6 @@ func (v *view) container(p Pod, c Container) *finding {
 
 // thrownOff is about a pod that the node ended as a whole.
 func (v *view) thrownOff(p Pod) *finding {
-	if p.Reason == "" {
-		return nil
-	}
 	again := 0
 	for _, other := range v.pods[p.Owner] {
 		if other.Reason == p.Reason {
