@@ -46,7 +46,7 @@ func (s *planner) repository(p preview.Preview) (config.Repository, bool) {
 func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 	r, ok := s.repository(p)
 	if !ok {
-		return worker.Plan{}, preview.Fail(nil, preview.Diagnosis{
+		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{
 			Code: preview.CodeConfig, Blame: preview.BlameConfig,
 			Cause: fmt.Sprintf("repository %s is no longer configured", p.Repository),
 			Fix:   "Add it under `repositories` in the server's configuration.",

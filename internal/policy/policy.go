@@ -74,7 +74,7 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 	switch {
 	case e.Unused != "":
 		return ignored("%s", e.Unused)
-	case !r.configured(e.PullRequest):
+	case s.Preview == nil && !r.configured(e.PullRequest): // one that is known is looked at all the same, so that its close is not missed
 		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
 	case s.Duplicate:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
@@ -123,6 +123,9 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	}
 	if wantedChanged && p.Open && p.Status == preview.StatusQueued {
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it waits with another commit now
+	}
+	if p.Merged != before.Merged && !p.Open && len(d.Jobs) == 0 {
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it was reopened and merged, and nobody saw it open
 	}
 	if p != before {
 		d.Preview = &p

@@ -369,6 +369,31 @@ func TestRenamed(t *testing.T) {
 	}
 }
 
+// TestConfiguredNoLonger: what is known is looked at whatever the configuration says now, so that its close is not missed.
+func TestConfiguredNoLonger(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	pr := pull(shaA, false)
+	pr.Repository = "acme/site"
+	w.apply(preview.Event{Kind: preview.EventHint, PullRequest: pr, Closed: true})
+	w.expect(preview.StatusRunning, false, preview.JobReconcile)
+}
+
+// TestMergedLater: a pull request that was closed, then reopened and merged while nobody looked, is not called closed any longer.
+func TestMergedLater(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaA, false)
+	w.work(preview.EventDeleted, "")
+	merged := pull(shaA, false)
+	merged.Merged = true
+	look := preview.Event{Kind: preview.EventObserved, PullRequest: merged, Fence: &preview.Fence{Kind: preview.JobReconcile}}
+	w.apply(look)
+	w.expect(preview.StatusDeleted, false, preview.JobComment)
+	w.apply(look)
+	w.expect(preview.StatusDeleted, false)
+}
+
 func TestQueued(t *testing.T) {
 	t.Parallel()
 	limited := rules

@@ -96,6 +96,13 @@ func (c *claim) cover() {
 	}
 }
 
+// covers returns the generation up to which the work so far answers what was asked for.
+func (c *claim) covers() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.covered
+}
+
 // release ends the upkeep of the lease and returns what the work covers.
 func (c *claim) release() int64 {
 	c.cancel(context.Canceled)

@@ -51,7 +51,10 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 
 // rollOut does the work of a deployment and returns the URL under which the preview answers.
 func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time) (string, error) {
-	plan, planErr := w.Settings.Plan(*p)
+	plan, planErr := w.plan(ctx, *p)
+	if planErr != nil && !told(planErr) {
+		return "", planErr
+	}
 	now, _, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
 	if err != nil {
 		return "", err
@@ -102,6 +105,25 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return "", err
 	}
 	return plan.URL(url), nil
+}
+
+// plan asks the settings. When they do not know the repository it may have been renamed while another process swept: then the
+// configured names are looked up first. An error that is no *preview.Failure is an outage.
+func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
+	plan, err := w.Settings.Plan(p)
+	if !errors.Is(err, preview.ErrNotFound) {
+		return plan, err
+	}
+	if err := w.learn(ctx); err != nil {
+		return Plan{}, err
+	}
+	return w.Settings.Plan(p)
+}
+
+// told reports whether the error is one that people are told of.
+func told(err error) bool {
+	var failure *preview.Failure
+	return errors.As(err, &failure)
 }
 
 // left is what remains of the time a deployment may take: at least a second, so that a late step still says what it found.

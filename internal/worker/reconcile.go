@@ -14,9 +14,6 @@ import (
 // confirm is how long after a 404 the pull request is looked for again.
 const confirm = 61 * time.Second
 
-// lookAgain is how long a queued preview goes without asking whether it may go, in case nobody told it.
-const lookAgain = 30 * time.Second
-
 // errSuperseded is the cause by which running work is stopped when something newer is wanted.
 var errSuperseded = errors.New("something newer is wanted")
 
@@ -27,6 +24,11 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 	p, err := w.Reader.Preview(ctx, c.PreviewID)
 	if err != nil {
 		return err
+	}
+	if waits, err := w.stillWaits(ctx, c, p); err != nil {
+		return err
+	} else if waits {
+		return &errAgain{after: lookAgain, why: "waits in line"}
 	}
 	if p, err = w.observe(ctx, c, p); err != nil {
 		var again *errAgain
@@ -49,6 +51,7 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 			return err
 		}
 		if p.Status == preview.StatusQueued {
+			w.noteWaiting(p, c.covers())
 			return &errAgain{after: lookAgain, why: "waits in line"}
 		}
 		if p.Due() && p.Generation == before {
@@ -64,7 +67,7 @@ func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (prev
 	e := preview.Event{Kind: preview.EventObserved}
 	pr, err := w.GitHub.PullRequest(ctx, repo(p), p.Number)
 	switch {
-	case errors.Is(err, preview.ErrNotFound), errors.Is(err, preview.ErrGone):
+	case nowhere(err):
 		w.Log.Warn("pull request not found", "preview", p.Ref(), "since", p.MissingSince, "error", err)
 		e.Kind = preview.EventMissing
 	case errors.Is(err, preview.ErrForbidden):

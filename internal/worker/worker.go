@@ -80,7 +80,7 @@ type Estate interface {
 // Settings says how a repository is deployed; the server's configuration answers.
 type Settings interface {
 	// Plan returns what to deploy for the preview at its head commit. The error is a *preview.Failure when the
-	// configuration is at fault.
+	// configuration is at fault, and preview.ErrNotFound as well when it knows no such repository.
 	Plan(p preview.Preview) (Plan, error)
 	// Learn notes which repository a configured name stands for, so that it stays known when it is renamed.
 	Learn(configured string, repositoryID int64)
@@ -130,6 +130,7 @@ type Worker struct {
 
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
+	waiting map[string]int64                // see stillWaits
 }
 
 // New returns a worker; Run starts it.
@@ -137,7 +138,7 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}}
+	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
