@@ -249,3 +249,25 @@ func TestTokenMode(t *testing.T) {
 		t.Errorf("installation %d, %v; a token has none", id, err)
 	}
 }
+
+// TestLeaseOver: whoever lost its lease while it waited writes nothing; it may still look.
+func TestLeaseOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := true
+	ctx := preview.WithLease(t.Context(), func() bool { return held })
+	id, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{Body: text("one")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held = false
+	if _, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{ID: id, Body: text("two")}); !errors.Is(err, preview.ErrStale) {
+		t.Errorf("%v, want ErrStale", err)
+	}
+	if _, err := b.client.PullRequest(ctx, b.repo, b.number()); err != nil {
+		t.Error(err)
+	}
+	if got := b.comments(); len(got) != 1 || got[0] != text("one") {
+		t.Errorf("comments %q", got)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 // call is what the transport must know about the call a request belongs to; it travels in the request's context.
@@ -69,6 +71,9 @@ func (t *transport) signed(req *http.Request, at call) (*http.Response, error) {
 			return nil, err
 		}
 		defer done()
+		if !preview.LeaseHeld(req.Context()) { // it was paused, or waited for its turn too long; somebody else may have written meanwhile
+			return nil, fmt.Errorf("%s %s not sent, the lease is over: %w", req.Method, req.URL.Path, preview.ErrStale)
+		}
 	}
 	resp, err := t.gated(req, at, token)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || at.auth.renew == nil || req.Body != nil && req.GetBody == nil {

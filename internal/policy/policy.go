@@ -78,8 +78,8 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
 	case s.Duplicate:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
-	case s.Preview == nil && e.Closed:
-		return ignored("pull request #%d was closed and has no preview", e.Key.Number)
+	case s.Preview == nil && (e.Closed || !e.PullRequest.Open): // what a preview is made with is wanted until GitHub is asked
+		return ignored("pull request #%d is closed and has no preview", e.Key.Number)
 	}
 	d := preview.Decision{Outcome: preview.DeliveryAccepted, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
 	if s.Preview == nil {
@@ -190,6 +190,9 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}, Advance: true} // the others' positions changed
 	}
 	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+	if p.Status == preview.StatusDeploying && p.Host == e.Host && len(d.Deployments) == 0 {
+		return preview.Decision{} // taken up again: nothing is new for people
+	}
 	p.Status, p.Host, p.Diagnosis, p.QueuedAt, p.ChangedAt = preview.StatusDeploying, e.Host, nil, time.Time{}, s.Now
 	d.Preview = &p
 	return d

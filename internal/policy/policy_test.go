@@ -185,7 +185,8 @@ func TestIgnored(t *testing.T) {
 		want string
 	}{
 		"not configured":     {preview.Event{PullRequest: foreign}, "evil/web is not configured: add it under `repositories`"},
-		"closed, no preview": {preview.Event{PullRequest: pull(shaA, false), Closed: true}, "#7 was closed and has no preview"},
+		"closed, no preview": {preview.Event{PullRequest: pull(shaA, false), Closed: true}, "#7 is closed and has no preview"},
+		"edited when closed": {preview.Event{PullRequest: pull(shaA, false)}, "#7 is closed and has no preview"},
 		"unused event":       {preview.Event{Unused: `event "star" is not used`}, `event "star" is not used`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,7 @@ type claim struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	born   time.Time    // with a monotonic reading, so that a clock that is set changes nothing
-	until  atomic.Int64 // nanoseconds since born up to which the lease is surely held
+	until  atomic.Int64 // nanoseconds since born up to which writes may leave; see writing
 
 	mu      sync.Mutex
 	newest  int64 // generation at the last renewal
@@ -30,7 +30,7 @@ type claim struct {
 func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *claim {
 	c := &claim{Job: job, born: asked, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
 	c.ctx, c.cancel = context.WithCancelCause(preview.WithLease(ctx, c.held))
-	c.until.Store(int64(w.Lease))
+	c.until.Store(int64(w.writing()))
 	poke := make(chan struct{}, 1)
 	w.mu.Lock()
 	w.running[job.Fence()] = poke
@@ -55,7 +55,7 @@ func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *cl
 			generation, err := w.Queue.Renew(c.ctx, job.Fence(), w.Lease)
 			switch {
 			case err == nil:
-				c.until.Store(int64(asked + w.Lease))
+				c.until.Store(int64(asked + w.writing()))
 				c.see(generation)
 			case errors.Is(err, preview.ErrStale), !c.held():
 				c.cancel(errors.Join(preview.ErrStale, err))
@@ -68,7 +68,11 @@ func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *cl
 	return c
 }
 
-// held reports whether the lease cannot be over yet. A process that was paused learns from it, before it learns from the
+// writing is how long after its renewal was asked for a lease gives the right to write: a sixth less than it lasts, so that what is
+// on its way then arrives before anybody else may take the job.
+func (w *Worker) writing() time.Duration { return w.Lease - w.Lease/6 }
+
+// held reports whether the lease gives the right to write. A process that was paused learns from it, before it learns from the
 // database, that another may have taken the job.
 func (c *claim) held() bool { return int64(time.Since(c.born)) < c.until.Load() }
 
@@ -117,4 +121,23 @@ func (c *claim) uncover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.covered = c.Generation
+}
+
+// unhurried is how long a request may go on after its work was stopped.
+const unhurried = 10 * time.Second
+
+// whole returns a context for one request that is not to be cut off in the middle when the work is stopped: whoever goes on with
+// the work must find it done or not done, and not see it arrive later. It ends a while after ctx; cancel frees it.
+func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	outlasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(unhurried)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			end()
+		case <-outlasting.Done():
+		}
+	})
+	return outlasting, func() { stop(); end() }
 }

@@ -55,6 +55,8 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	if !c.held() {
 		return preview.ErrStale // somebody else may write it by now
 	}
+	ctx, cancel := whole(ctx)
+	defer cancel()
 	id, err := w.GitHub.Comment(ctx, repo(p), p.Number, ghapp.CommentRequest{ID: p.CommentID, MayExist: mayExist, Body: body})
 	switch {
 	case (errors.Is(err, preview.ErrForbidden) || errors.Is(err, preview.ErrGone) || errors.Is(err, preview.ErrNotFound)) && c.Attempt > refusals:

@@ -114,10 +114,11 @@ func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
 	if !errors.Is(err, preview.ErrNotFound) {
 		return plan, err
 	}
-	if err := w.learn(ctx); err != nil {
-		return Plan{}, err
+	unknown := w.learn(ctx)
+	if plan, err = w.Settings.Plan(p); unknown != nil && errors.Is(err, preview.ErrNotFound) {
+		return Plan{}, unknown // it may be one of those that GitHub did not tell about
 	}
-	return w.Settings.Plan(p)
+	return plan, err
 }
 
 // told reports whether the error is one that people are told of.
@@ -143,14 +144,16 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 // namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
 func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, error) {
-	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p))
+	making, cancel := whole(ctx)
+	defer cancel()
+	uid, err := w.Deployer.EnsureNamespace(making, identity(p))
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
 			return "", err
 		}
 		fresh := identity(p)
 		fresh.UID = ""
-		uid, err = w.Deployer.EnsureNamespace(ctx, fresh)
+		uid, err = w.Deployer.EnsureNamespace(making, fresh)
 	}
 	if errors.Is(err, preview.ErrConflict) {
 		return "", preview.Fail(err, preview.Diagnosis{
@@ -177,6 +180,8 @@ func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *
 	if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNamespace}); err != nil {
 		return err
 	}
+	ctx, cancel := whole(ctx)
+	defer cancel()
 	return w.Remover.DeleteNamespace(ctx, identity(p))
 }
 

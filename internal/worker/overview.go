@@ -73,17 +73,16 @@ func (l listed) gone(p preview.Preview) bool {
 	return l.whole[p.RepositoryID] || answered && leads != p.RepositoryID
 }
 
-// learn looks up which repositories the configured names lead to now.
+// learn looks up which repositories the configured names lead to now. The error names those that could not be found out.
 func (w *Worker) learn(ctx context.Context) error {
+	var errs []error
 	for _, name := range w.Repos {
 		repo, err := w.Overview.Resolve(ctx, name)
-		if nowhere(err) {
-			continue
-		}
 		if err != nil {
-			return fmt.Errorf("look %s up: %w", name, err)
+			errs = append(errs, fmt.Errorf("look %s up: %w", name, err))
+			continue
 		}
 		w.Settings.Learn(name, repo.ID)
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -71,8 +71,12 @@ func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (prev
 		w.Log.Warn("pull request not found", "preview", p.Ref(), "since", p.MissingSince, "error", err)
 		e.Kind = preview.EventMissing
 	case errors.Is(err, preview.ErrForbidden):
-		// The App is suspended or may not read the repository now. What runs is left as it is until it may again.
+		// The App is suspended or may not read the repository now. What runs is left as it is until it may again; a removal that was
+		// begun on what GitHub said comes to its end, and holds its place no longer.
 		w.Log.Error("GitHub refuses to tell about the pull request", "preview", p.Ref(), "error", err)
+		if !p.Open && p.Due() {
+			return p, nil
+		}
 		return p, &errAgain{after: slowest, why: err.Error()}
 	case err != nil:
 		return p, fmt.Errorf("read pull request %s: %w", p.Ref(), err)

@@ -101,23 +101,35 @@ func (w *Worker) sweepNamespaces(ctx context.Context, known []preview.Preview) e
 	for _, ns := range namespaces {
 		there[ns.Key] = true
 	}
+	var errs []error // one that cannot be looked at keeps no other from being looked at
 	for _, p := range known {
-		if p.NamespaceUID == "" || p.Due() || there[p.Key] {
-			continue
-		}
-		w.Log.Warn("sweep found that somebody removed a namespace", "preview", p.Ref(), "namespace", p.Namespace)
-		_, _, err := w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventNamespace, Key: p.Key, Generation: p.Generation})
-		if err != nil && !errors.Is(err, preview.ErrStale) {
-			return err
+		if p.NamespaceUID != "" && !p.Due() && !there[p.Key] {
+			errs = append(errs, w.removed(ctx, p))
 		}
 	}
-	var errs []error // one that cannot be looked up keeps no other from being removed
 	for _, ns := range namespaces {
 		if !answered[ns.Key] {
 			errs = append(errs, w.leftover(ctx, ns))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removed forgets the namespace of a preview when it is gone, in the list and when it is read by itself: a list may be old.
+func (w *Worker) removed(ctx context.Context, p preview.Preview) error {
+	trouble, err := w.Estate.Health(ctx, identity(p))
+	if err != nil {
+		return fmt.Errorf("look for namespace %s of %s: %w", p.Namespace, p.Ref(), err)
+	}
+	if trouble == nil || trouble.Code != preview.CodeNamespace {
+		return nil
+	}
+	w.Log.Warn("sweep found that somebody removed a namespace", "preview", p.Ref(), "namespace", p.Namespace)
+	_, _, err = w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventNamespace, Key: p.Key, Generation: p.Generation})
+	if errors.Is(err, preview.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 // leftover has one namespace removed that no unfinished preview answers for. One of a preview that this database never knew is made known first.

@@ -177,8 +177,10 @@ func (w *world) checkTarget(by *process, id cluster.Identity, ns *namespace) {
 	}
 }
 
-// checkDeploy checks that what goes into a namespace was the head when it was decided.
+// checkDeploy checks, when a write of a deployment leaves, that what goes into the namespace is the head as it was read last.
 func (w *world) checkDeploy(by *process, id cluster.Identity, sha string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	of := w.hub.pull(id.Key)
 	if of == nil || !told(of.answers[by.name], func(a answer) bool { return a.open && a.head == sha }) {
 		w.violate("I3", "%s brings %s to %s, which is not the head as it read it last", by.name, preview.ShortSHA(sha), id.Key)
@@ -203,7 +205,7 @@ func (p *process) why(id cluster.Identity) string {
 			newest = a
 		}
 	}
-	if !newest.at.IsZero() && !newest.open && !of.missing.IsZero() {
+	if !newest.at.IsZero() && !newest.open && (!of.missing.IsZero() || of.refused[p.name]) {
 		return "" // another process was told that it is closed, and since then nobody that it is open
 	}
 	if !of.missing.IsZero() && time.Since(of.missing) >= time.Minute {

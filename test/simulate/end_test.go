@@ -5,34 +5,11 @@ package simulate
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/report"
 )
-
-// Known mistakes of the product, which the simulation looks past until they are mended. Set one to false to see it.
-const (
-	mergedComments = true // the comment says closed when a closed pull request turns out to be merged
-	renamedAndGone = true // the sweep passes over a repository that was renamed and then is gone, so its previews stay
-)
-
-// lookedPast names those of them that are looked past.
-func lookedPast() []string {
-	var names []string
-	for _, m := range []struct {
-		name string
-		past bool
-	}{
-		{"mergedComments", mergedComments}, {"renamedAndGone", renamedAndGone},
-	} {
-		if m.past {
-			names = append(names, m.name)
-		}
-	}
-	return names
-}
 
 // settleLimit is how long after everything is well again nothing may be left to do: a sweep, then one deployment after the
 // other, each up to its limit, and the longest pause between attempts.
@@ -112,10 +89,6 @@ func (w *world) left() (left []violation) {
 	for _, of := range w.hub.pulls {
 		known := w.db.byKey(of.key)
 		if of.repo.suspended {
-			wanted[of.key] = true
-			continue
-		}
-		if renamedAndGone && of.repo.vanished && strings.HasSuffix(of.repo.name, "2") {
 			wanted[of.key] = true
 			continue
 		}
@@ -204,7 +177,7 @@ func (w *world) leftOpen(of *pull, known *preview.Preview, miss func(invariant, 
 // outages counts the faults that may use up all attempts at a deployment.
 func (w *world) outages() int {
 	n := 0
-	for _, k := range []kind{opDatabase, opGitHub, opCluster, opLostCommit, opLostCreate, opDeleted, opConflict, opStuck, "request arrives late"} {
+	for _, k := range []kind{opDatabase, opNoDatabase, opGitHub, opCluster, opNoCluster, opLostCommit, opLostReply, opDeleted, opConflict, opStuck, "request arrives late"} {
 		n += w.faults[k]
 	}
 	return n
@@ -248,9 +221,6 @@ func (w *world) leftComment(of *pull, known preview.Preview, miss func(invariant
 		if place, waits := w.waiting(known, w.db.line()); waits {
 			waiting = &place
 		}
-	}
-	if mergedComments && known.Merged {
-		return
 	}
 	if want := report.Comment(known, deployments, waiting); of.ours[0].body != want {
 		miss("I6", "the comment on %s says\n%s\nand not\n%s", of.key, of.ours[0].body, want)

@@ -25,6 +25,9 @@ const (
 	pulls       = 4
 )
 
+// configured are the repositories' names in the configuration.
+var configured = []string{"acme/web", "evil/web"}
+
 var errGitHub = errors.New("GitHub answers 502")
 
 // hub is GitHub: the truth about pull requests, their comments, and the deliveries that tell of them.
@@ -35,7 +38,9 @@ type hub struct {
 	classes    map[string]class // of the commits
 	deliveries []*delivery
 	ids        int64
-	writes     int // that changed something
+	writes     int                             // that changed something
+	reads      int                             // of pull requests
+	old        map[int64][]preview.PullRequest // the lists of open ones that were once remembered, by repository
 }
 
 type repo struct {
@@ -60,6 +65,7 @@ type pull struct {
 
 	reads   map[string]time.Time // by process: when the last reading was made
 	answers map[string]answer    // by process: the last answer that it got
+	refused map[string]bool      // by process: whether it was refused the last answer
 	missing time.Time            // since when all answers said that there is no such pull request
 }
 
@@ -90,12 +96,12 @@ type delivery struct {
 func (p *pull) head() string { return p.commits[len(p.commits)-1] }
 
 func newHub(w *world) *hub {
-	h := &hub{w: w, classes: map[string]class{}, repos: []*repo{{id: repositoryA, name: "acme/web"}, {id: repositoryB, name: "evil/web"}}}
+	h := &hub{w: w, classes: map[string]class{}, repos: []*repo{{id: repositoryA, name: configured[0]}, {id: repositoryB, name: configured[1]}}}
 	for i, at := range []struct{ repo, number int }{{0, 1}, {0, 2}, {1, 1}, {1, 3}} {
 		r := h.repos[at.repo]
 		h.pulls = append(h.pulls, &pull{
 			index: i, key: preview.Key{RepositoryID: r.id, Number: at.number}, repo: r, base: "main",
-			reads: map[string]time.Time{}, answers: map[string]answer{},
+			reads: map[string]time.Time{}, answers: map[string]answer{}, refused: map[string]bool{},
 		})
 	}
 	return h
@@ -202,6 +208,26 @@ func (h *hub) snapshot(p *pull) preview.PullRequest {
 	}
 }
 
+// list returns what is open in a repository.
+func (h *hub) list(repositoryID int64) (found []preview.PullRequest) {
+	for _, of := range h.pulls {
+		if of.repo.id == repositoryID && of.open {
+			one := h.snapshot(of)
+			one.Comments = -1
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// remember keeps the lists as they are now, to be given as answers later.
+func (h *hub) remember() {
+	h.old = map[int64][]preview.PullRequest{}
+	for _, r := range h.repos {
+		h.old[r.id] = h.list(r.id)
+	}
+}
+
 func (h *hub) heal() {
 	for _, r := range h.repos {
 		r.hidden, r.forbids = time.Time{}, time.Time{}
@@ -288,7 +314,8 @@ func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found p
 	if of = p.w.hub.pull(key); of == nil || errors.Is(err, errDead) || ctx.Err() != nil {
 		return found, err
 	}
-	of.reads[p.name] = begun
+	p.w.hub.reads++
+	of.reads[p.name], of.refused[p.name] = begun, errors.Is(err, preview.ErrForbidden)
 	none := errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone)
 	if err == nil {
 		last, ok := of.answers[p.name]
@@ -352,9 +379,13 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 		p.w.checkComments(of)
 		return false, nil
 	}
-	if !p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)) {
+	if !preview.LeaseHeld(ctx) { // as the transport of internal/ghapp does
+		p.w.refused()
+		return fmt.Errorf("not sent, the lease is over: %w", preview.ErrStale)
+	}
+	if on := p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)); !on || p.died() {
 		p.w.perhaps(func() { _, _ = arrive() })
-		return ctx.Err()
+		return errors.Join(ctx.Err(), p.gate())
 	}
 	_, err := arrive()
 	p.w.mu.Lock()
@@ -373,7 +404,14 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 	return errors.Join(err, p.gate())
 }
 
-// perhaps lets a request that nobody waits for arrive a moment later, or never.
+// refused counts a write that was held back because the lease was over.
+func (w *world) refused() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hit("stale write refused")
+}
+
+// perhaps lets a request that nobody waits for arrive seconds later, or never.
 func (w *world) perhaps(arrive func()) {
 	w.mu.Lock()
 	n := w.roll(9, ofNature, 8)
@@ -382,7 +420,7 @@ func (w *world) perhaps(arrive func()) {
 		return
 	}
 	w.background.Go(func() {
-		time.Sleep(time.Duration(n % uint64(time.Second)))
+		time.Sleep(time.Duration(n % uint64(5*time.Second)))
 		w.mu.Lock()
 		w.hit("request arrives late")
 		w.mu.Unlock()
@@ -473,14 +511,11 @@ func (p *process) Resolve(ctx context.Context, fullName string) (r ghapp.Repo, e
 func (p *process) OpenPullRequests(ctx context.Context, r ghapp.Repo) (found []preview.PullRequest, err error) {
 	err = p.ask(ctx, r.ID, 91, func() error {
 		w, now := p.w, time.Now()
-		for _, of := range w.hub.pulls {
-			if of.repo.id == r.ID && of.open {
-				one := w.hub.snapshot(of)
-				one.Comments = -1
-				found = append(found, one)
-			}
-		}
+		found = w.hub.list(r.ID)
 		switch {
+		case w.trouble.staleList.After(now):
+			w.hit(opStaleList)
+			found = slices.Clone(w.hub.old[r.ID])
 		case w.trouble.failList.After(now):
 			w.hit(opFailList)
 			return errGitHub

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -27,7 +26,6 @@ const (
 // happens at one moment.
 type world struct {
 	history
-	rules policy.Rules
 	start time.Time
 
 	mu         sync.Mutex
@@ -52,10 +50,11 @@ type world struct {
 
 // trouble is what is wrong at the moment, and until when.
 type trouble struct {
-	database, github, limited, cluster             time.Time
-	emptyList, failList, shortList                 time.Time
-	lostCommits, lostComments, conflicts, lostMade int
-	blips                                          int
+	database, github, limited, cluster                time.Time
+	throttled, silent                                 time.Time
+	emptyList, failList, shortList, staleList         time.Time
+	lostCommits, lostComments, conflicts, lostReplies int
+	blips                                             int
 }
 
 type violation struct {
@@ -84,13 +83,6 @@ func newWorld(h history) *world {
 	w := &world{history: h, start: time.Now(), db: newMemory(), ticks: map[tick]uint64{}, faults: map[kind]int{}}
 	w.hub = newHub(w)
 	w.kube = newKube(w)
-	w.rules = policy.Rules{
-		GitHubHost: "github.com", Limits: h.Limits,
-		Renamed: func(id int64) bool { return id == repositoryA || id == repositoryB },
-	}
-	for _, r := range w.hub.repos {
-		w.rules.Repositories = append(w.rules.Repositories, r.name)
-	}
 	return w
 }
 
@@ -148,6 +140,7 @@ func run(h history, tracing bool) *world {
 		w.spawn(slot)
 	}
 	for _, o := range h.Ops {
+		o.Pull %= h.Pulls
 		w.mu.Lock()
 		jitter := time.Duration(w.roll(9, ofHistory, 0) % uint64(o.gap()))
 		w.mu.Unlock()
@@ -189,6 +182,8 @@ func (w *world) do(o op) {
 		}
 	case opDatabase:
 		w.trouble.database = until
+	case opNoDatabase:
+		p.noDatabase = until
 	case opLostCommit:
 		w.trouble.lostCommits++
 	case opGitHub:
@@ -205,12 +200,22 @@ func (w *world) do(o op) {
 		w.trouble.failList = until.Add(sweepEvery)
 	case opShortList:
 		w.trouble.shortList = until.Add(sweepEvery)
+	case opStaleList:
+		w.trouble.staleList = until.Add(sweepEvery)
+		w.hub.remember()
+		w.kube.remember()
 	case opCluster:
 		w.trouble.cluster = until
+	case opNoCluster:
+		p.noCluster = until
+	case opThrottle:
+		w.trouble.throttled = until
+	case opSilent:
+		w.trouble.silent = until
 	case opConflict:
 		w.trouble.conflicts += o.Copies
-	case opLostCreate:
-		w.trouble.lostMade++
+	case opLostReply:
+		w.trouble.lostReplies++
 	case opStuck, opPods, opDeleted:
 		w.kube.operate(o, until)
 	default:
@@ -249,7 +254,7 @@ func (w *world) heal() {
 			if p.over {
 				wait = max(wait, time.Second)
 			}
-			p.skew = 0
+			p.skew, p.noDatabase, p.noCluster = 0, time.Time{}, time.Time{}
 		}
 		if wait <= 0 {
 			w.trouble = trouble{}
