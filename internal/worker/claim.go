@@ -122,22 +122,3 @@ func (c *claim) uncover() {
 	defer c.mu.Unlock()
 	c.covered = c.Generation
 }
-
-// unhurried is how long a request may go on after its work was stopped.
-const unhurried = 10 * time.Second
-
-// whole returns a context for one request that is not to be cut off in the middle when the work is stopped: whoever goes on with
-// the work must find it done or not done, and not see it arrive later. It ends a while after ctx; cancel frees it.
-func whole(ctx context.Context) (context.Context, context.CancelFunc) {
-	outlasting, end := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(unhurried)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			end()
-		case <-outlasting.Done():
-		}
-	})
-	return outlasting, func() { stop(); end() }
-}

@@ -144,16 +144,14 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 // namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
 func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, error) {
-	making, cancel := whole(ctx)
-	defer cancel()
-	uid, err := w.Deployer.EnsureNamespace(making, identity(p))
+	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p))
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
 			return "", err
 		}
 		fresh := identity(p)
 		fresh.UID = ""
-		uid, err = w.Deployer.EnsureNamespace(making, fresh)
+		uid, err = w.Deployer.EnsureNamespace(ctx, fresh)
 	}
 	if errors.Is(err, preview.ErrConflict) {
 		return "", preview.Fail(err, preview.Diagnosis{
@@ -180,8 +178,6 @@ func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *
 	if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNamespace}); err != nil {
 		return err
 	}
-	ctx, cancel := whole(ctx)
-	defer cancel()
 	return w.Remover.DeleteNamespace(ctx, identity(p))
 }
 

@@ -61,7 +61,8 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 	return nil
 }
 
-// observe reads the pull request from GitHub and hands the truth in.
+// observe reads the pull request from GitHub and hands the truth in. When the truth is another one and cannot be stored, the error
+// is errSuperseded as well.
 func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (preview.Preview, error) {
 	c.cover()
 	e := preview.Event{Kind: preview.EventObserved}
@@ -83,6 +84,9 @@ func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (prev
 	}
 	e.PullRequest = pr
 	now, _, err := w.handle(ctx, c, p, e)
+	if err != nil && e.Kind == preview.EventObserved && (pr.Open != p.Open || pr.HeadSHA != p.HeadSHA) {
+		err = errors.Join(errSuperseded, err)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -129,6 +133,10 @@ func (w *Worker) watchTruth(ctx context.Context, c *claim, p preview.Preview, ca
 				w.Log.Warn("look whether something newer is wanted", "preview", p.Ref(), "error", err)
 			}
 			c.uncover()
+			if errors.Is(err, errSuperseded) {
+				cancel(errSuperseded)
+				return
+			}
 			continue
 		}
 		if now.Generation != p.Generation {

@@ -12,13 +12,11 @@ import (
 // schedule; a removal that is stuck is told to people and then tried again for as long as it takes, so that nothing is leaked.
 func (w *Worker) teardown(ctx context.Context, c *claim, p preview.Preview) error {
 	id := identity(p)
-	deleting, cancel := whole(ctx)
-	defer cancel()
-	err := w.Remover.DeleteNamespace(deleting, id)
+	err := w.Remover.DeleteNamespace(ctx, id)
 	if errors.Is(err, preview.ErrConflict) && id.UID != "" {
 		// Made anew by a worker that died before it could say so: the labels decide whether it is ours.
 		id.UID = ""
-		err = w.Remover.DeleteNamespace(deleting, id)
+		err = w.Remover.DeleteNamespace(ctx, id)
 	}
 	if err == nil {
 		err = w.Remover.WaitGone(ctx, id, w.GoneLimit)

@@ -3,6 +3,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -178,9 +179,12 @@ func (w *world) checkTarget(by *process, id cluster.Identity, ns *namespace) {
 }
 
 // checkDeploy checks, when a write of a deployment leaves, that what goes into the namespace is the head as it was read last.
-func (w *world) checkDeploy(by *process, id cluster.Identity, sha string) {
+func (w *world) checkDeploy(ctx context.Context, by *process, id cluster.Identity, sha string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return // then it does not leave
+	}
 	of := w.hub.pull(id.Key)
 	if of == nil || !told(of.answers[by.name], func(a answer) bool { return a.open && a.head == sha }) {
 		w.violate("I3", "%s brings %s to %s, which is not the head as it read it last", by.name, preview.ShortSHA(sha), id.Key)

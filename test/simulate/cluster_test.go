@@ -134,13 +134,13 @@ func (p *process) see(ctx context.Context, id cluster.Identity, look func() erro
 	return errors.Join(err, p.gate())
 }
 
-// change makes one request that changes something, unless the lease is over, as the transport of internal/cluster does. A
-// bound one (of Helm) is waited for; another is given up with ctx, and may arrive all the same.
-func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, do func() error) error {
+// change makes one request that changes something, unless the lease is over, as the transports of internal/cluster do. Once it is
+// on its way it is waited for. record is of Helm: the release's record may still say "failed" when the work was stopped.
+func (p *process) change(ctx context.Context, id cluster.Identity, record bool, do func() error) error {
 	if err := p.gate(); err != nil {
 		return err
 	}
-	if ctx.Err() != nil && !bound {
+	if ctx.Err() != nil && !record {
 		return ctx.Err()
 	}
 	if !preview.LeaseHeld(ctx) {
@@ -171,19 +171,12 @@ func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, d
 		return nil
 	}
 	on := p.w.latency(p.slot, toCluster, number(id.Key)) + p.throttled()
-	if bound {
-		time.Sleep(on)
-	} else if !p.sleep(ctx, on) || p.died() {
+	if time.Sleep(on); p.died() {
 		p.w.perhaps(func() { _ = arrive(true) })
-		return errors.Join(ctx.Err(), p.gate())
+		return errDead
 	}
 	err := arrive(false)
-	back := p.w.latency(p.slot, toCluster, number(id.Key))
-	if bound {
-		time.Sleep(back)
-	} else if !p.sleep(ctx, back) {
-		return ctx.Err()
-	}
+	time.Sleep(p.w.latency(p.slot, toCluster, number(id.Key)))
 	return errors.Join(err, p.gate())
 }
 
@@ -422,17 +415,13 @@ func (p *process) Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.
 		}))
 	}
 	for _, write := range writes {
-		err := ctx.Err()
-		if err == nil {
-			p.w.checkDeploy(p, id, r.Version)
-			err = p.change(ctx, id, true, write)
-		}
-		if err != nil {
+		p.w.checkDeploy(ctx, p, id, r.Version)
+		if err := p.change(ctx, id, false, write); err != nil {
 			_ = p.change(ctx, id, true, into(func(ns *namespace) { ns.pending = false })) // the record may say "failed" after the end
 			return cluster.Deployed{}, fmt.Errorf("deploy to %s: %w", id.Namespace, err)
 		}
 	}
-	err = p.change(ctx, id, true, into(func(ns *namespace) {
+	err = p.change(ctx, id, false, into(func(ns *namespace) {
 		ns.pending = false
 		switch ns.failing = does == crashes; does {
 		case slow:

@@ -300,8 +300,9 @@ func (p *process) ask(ctx context.Context, repositoryID int64, pull int, answer 
 func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found preview.PullRequest, err error) {
 	key := preview.Key{RepositoryID: r.ID, Number: n}
 	var of *pull
-	begun := p.w.now()
+	begun, answered := p.w.now(), time.Time{}
 	err = p.ask(ctx, r.ID, number(key), func() error {
+		answered = time.Now()
 		if of = p.w.hub.pull(key); of == nil {
 			return fmt.Errorf("pull request %s: %w", key, preview.ErrNotFound)
 		}
@@ -325,7 +326,7 @@ func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found p
 		}
 		of.answers[p.name] = now
 	}
-	if err == nil {
+	if err == nil && answered.After(of.missing) { // an old answer may come late
 		of.missing = time.Time{}
 	} else if none && of.missing.IsZero() {
 		of.missing = time.Now()
@@ -361,10 +362,13 @@ func archive(name, text string) []byte {
 	return b.Bytes()
 }
 
-// write makes one request that changes something. When ctx ends on the way nobody knows whether it arrives.
+// write makes one request that changes something. Once it is on its way it is waited for.
 func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 	if err := p.gate(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	arrive := func() (lost bool, err error) {
 		p.w.mu.Lock()
@@ -383,9 +387,9 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 		p.w.refused()
 		return fmt.Errorf("not sent, the lease is over: %w", preview.ErrStale)
 	}
-	if on := p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)); !on || p.died() {
+	if time.Sleep(p.w.latency(p.slot, toGitHub, of.index)); p.died() {
 		p.w.perhaps(func() { _, _ = arrive() })
-		return errors.Join(ctx.Err(), p.gate())
+		return errDead
 	}
 	_, err := arrive()
 	p.w.mu.Lock()
@@ -395,9 +399,7 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 		p.w.hit(opLostComment)
 	}
 	p.w.mu.Unlock()
-	if !p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)) {
-		return ctx.Err()
-	}
+	time.Sleep(p.w.latency(p.slot, toGitHub, of.index))
 	if lost {
 		err = errGitHub
 	}
