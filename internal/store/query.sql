@@ -99,7 +99,7 @@ UPDATE jobs SET done = @done, attempt = 0, holder = '', lease_until = 0, last_er
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: RetryJob :execrows
-UPDATE jobs SET attempt = @attempt, not_before = @not_before, holder = '', lease_until = 0, last_error = @last_error
+UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, holder = '', lease_until = 0, last_error = @last_error
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: NextDue :one

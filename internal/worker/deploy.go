@@ -178,7 +178,11 @@ func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *
 	if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNamespace}); err != nil {
 		return err
 	}
-	return w.Remover.DeleteNamespace(ctx, identity(p))
+	err := w.Remover.DeleteNamespace(ctx, identity(p))
+	if errors.Is(err, preview.ErrConflict) {
+		return nil // somebody else's: there is nothing of ours to remove
+	}
+	return err
 }
 
 func (w *Worker) progress(p preview.Preview) func(cluster.Progress) {

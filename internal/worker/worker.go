@@ -24,7 +24,7 @@ type Queue interface {
 	Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error)
 	Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error)
 	Finish(ctx context.Context, f preview.Fence, generation int64) error
-	Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error
+	Retry(ctx context.Context, f preview.Fence, r preview.Retry) error
 	NextDue(ctx context.Context) (time.Duration, error)
 	Wake() <-chan struct{}
 	Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error

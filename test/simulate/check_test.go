@@ -143,6 +143,22 @@ func (w *world) checkFinish(by *process, j *job, generation int64) {
 	}
 }
 
+// checkRetry checks that nothing that was asked for since the truth was read is put off with the job.
+func (w *world) checkRetry(by *process, j *job, now time.Time) {
+	if j.kind != preview.JobReconcile || !j.notBefore.After(now) {
+		return
+	}
+	known := w.db.byID(j.preview)
+	of := w.hub.pull(known.Key)
+	if of == nil {
+		return
+	}
+	if asked := j.asked[j.generation]; of.reads[by.name].Before(asked) {
+		w.violate("I12", "%s puts %s off until %s, which was asked for at %s; its last look was at %s",
+			by.name, known.Key, j.notBefore.Sub(w.start), asked.Sub(w.start), of.reads[by.name].Sub(w.start))
+	}
+}
+
 // checkWriter checks, when a write to the cluster leaves, that its sender has the right to make it, and returns his token.
 func (w *world) checkWriter(by *process, id cluster.Identity) int64 {
 	known := w.db.byKey(id.Key)

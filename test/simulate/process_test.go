@@ -219,10 +219,14 @@ func (p *process) Finish(ctx context.Context, f preview.Fence, generation int64)
 }
 
 // Retry implements worker.Queue.
-func (p *process) Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error {
+func (p *process) Retry(ctx context.Context, f preview.Fence, r preview.Retry) error {
 	return p.tx(ctx, 13, func(now time.Time) (bool, error) {
-		err := p.w.db.retry(now, f, attempt, delay)
-		p.w.note("%s gives %s of %s back for %s, attempt %d: %s: %v", p.name, f.Kind, f.PreviewID, delay, attempt, reason, err)
+		j := p.w.db.held(f, now)
+		err := p.w.db.retry(now, f, r)
+		p.w.note("%s gives %s of %s back for %s, attempt %d: %s: %v", p.name, f.Kind, f.PreviewID, r.Delay, r.Attempt, r.Reason, err)
+		if j != nil {
+			p.w.checkRetry(p, j, now)
+		}
 		return true, err
 	})
 }

@@ -793,29 +793,31 @@ func (q *Queries) RequestJob(ctx context.Context, arg RequestJobParams) error {
 }
 
 const retryJob = `-- name: RetryJob :execrows
-UPDATE jobs SET attempt = $1, not_before = $2, holder = '', lease_until = 0, last_error = $3
-WHERE kind = $4 AND preview_id = $5 AND token = $6 AND lease_until > $7
+UPDATE jobs SET attempt = $1, not_before = CASE WHEN generation > $2 THEN $3 ELSE $4 END, holder = '', lease_until = 0, last_error = $5
+WHERE kind = $6 AND preview_id = $7 AND token = $8 AND lease_until > $3
 `
 
 type RetryJobParams struct {
 	Attempt   int64
+	Covered   int64
+	Now       int64
 	NotBefore int64
 	LastError string
 	Kind      string
 	PreviewID string
 	Token     int64
-	Now       int64
 }
 
 func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, retryJob,
 		arg.Attempt,
+		arg.Covered,
+		arg.Now,
 		arg.NotBefore,
 		arg.LastError,
 		arg.Kind,
 		arg.PreviewID,
 		arg.Token,
-		arg.Now,
 	)
 	if err != nil {
 		return 0, err
