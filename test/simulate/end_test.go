@@ -15,8 +15,11 @@ import (
 // other, each up to its limit, and the longest pause between attempts.
 const settleLimit = sweepEvery + pulls*(readyLimit+30*time.Second) + 5*time.Minute
 
-// idleTime is how long nothing may be written once nothing is left to do.
-const idleTime = time.Hour
+// idleTimes are how long nothing may be written once nothing is left to do: an hour in one history of eight, and in the others
+// long enough for several rounds of all that happens by itself.
+var idleTimes = [8]time.Duration{time.Hour, idleTime, idleTime, idleTime, idleTime, idleTime, idleTime, idleTime}
+
+const idleTime = 20 * time.Minute
 
 // settle waits until nothing is lost, doubled or left behind, and tells what is after all that time.
 func (w *world) settle() {
@@ -61,18 +64,37 @@ func (w *world) idle() {
 		time.Sleep(settleLimit)
 	}
 	w.mu.Lock()
-	toCluster, toGitHub := w.kube.writes, w.hub.writes
-	w.note("--- idle")
+	toCluster, toGitHub, reads := w.kube.writes, w.hub.writes, w.hub.reads
+	lasts := idleTimes[w.roll(9, ofHistory, 3)%uint64(len(idleTimes))]
+	w.note("--- idle for %s", lasts)
 	w.mu.Unlock()
-	time.Sleep(idleTime)
+	time.Sleep(lasts)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if toCluster != w.kube.writes || toGitHub != w.hub.writes {
-		w.violate("I14", "in an idle hour %d writes went to the cluster and %d to GitHub", w.kube.writes-toCluster, w.hub.writes-toGitHub)
+		w.violate("I14", "in %s without events %d writes went to the cluster and %d to GitHub", lasts, w.kube.writes-toCluster, w.hub.writes-toGitHub)
+	}
+	if reads, most := w.hub.reads-reads, w.idleReads(lasts); reads > most {
+		w.violate("I9", "in %s without events pull requests were read %d times; %d are enough", lasts, reads, most)
 	}
 	for _, v := range w.left() {
 		w.violate(v.invariant, "after an idle hour: %s", v.text)
 	}
+}
+
+// idleReads is how often pull requests may be read in a time without events: each process may look once at one that waits in line,
+// and what belongs to a suspended installation is asked for every five minutes.
+func (w *world) idleReads(lasts time.Duration) int {
+	most := 0
+	for _, p := range w.db.previews {
+		switch of := w.hub.pull(p.Key); {
+		case of != nil && of.repo.suspended:
+			most += int(lasts/(5*time.Minute)) + 1
+		case p.Status == preview.StatusQueued:
+			most += w.Replicas
+		}
+	}
+	return most
 }
 
 // left returns what is not as it must be in the end.
@@ -108,6 +130,9 @@ func (w *world) left() (left []violation) {
 		}
 	}
 	for _, d := range w.hub.deliveries {
+		if d.failed && !d.arrived {
+			miss("I1", "delivery %s was refused and is not asked for again", d.event.Delivery.GUID)
+		}
 		of := w.hub.pull(d.event.Key)
 		if of != nil && of.repo.suspended {
 			continue

@@ -234,44 +234,45 @@ func (h *hub) heal() {
 	}
 }
 
-// refusal is the error that GitHub answers now, if any. Call it with mu held.
+// refusal is the error that GitHub answers now, if any; repositoryID is zero for what concerns no repository. Call it with mu held.
 func (h *hub) refusal(p *process, repositoryID int64) error {
 	w, now := h.w, time.Now()
-	for _, r := range h.repos {
-		if r.id != repositoryID {
-			continue
-		}
-		switch {
-		case w.trouble.github.After(now):
-			w.hit(opGitHub)
-			return errGitHub
-		case w.trouble.limited.After(now):
-			w.hit(opLimited)
-			until := w.trouble.limited
-			if p.skew != 0 { // a clock that is ahead finds the time past and waits a minute; one that is behind waits longer
-				w.hit(opSkew)
-				if until = until.Add(-p.skew); !until.After(now) {
-					until = now.Add(time.Minute)
-				}
+	switch {
+	case w.trouble.github.After(now):
+		w.hit(opGitHub)
+		return errGitHub
+	case w.trouble.limited.After(now):
+		w.hit(opLimited)
+		until := w.trouble.limited
+		if p.skew != 0 { // a clock that is ahead finds the time past and waits a minute; one that is behind waits longer
+			w.hit(opSkew)
+			if until = until.Add(-p.skew); !until.After(now) {
+				until = now.Add(time.Minute)
 			}
-			return fmt.Errorf("asked: %w", &ghapp.RateLimited{Until: until, Message: "too many"})
-		case r.suspended:
-			w.hit(opSuspend)
-			return fmt.Errorf("suspended: %w", preview.ErrForbidden)
-		case r.forbids.After(now):
-			w.hit(opForbid)
-			return fmt.Errorf("suspended: %w", preview.ErrForbidden)
-		case r.vanished:
-			w.hit(opVanish)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrGone)
-		case r.hidden.After(now):
-			w.hit(opHide)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
-		case w.trouble.blips > 0:
-			w.trouble.blips--
-			w.hit(opBlip)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
 		}
+		return fmt.Errorf("asked: %w", &ghapp.RateLimited{Until: until, Message: "too many"})
+	}
+	i := slices.IndexFunc(h.repos, func(r *repo) bool { return r.id == repositoryID })
+	if i < 0 {
+		return nil
+	}
+	switch r := h.repos[i]; {
+	case r.suspended:
+		w.hit(opSuspend)
+		return fmt.Errorf("suspended: %w", preview.ErrForbidden)
+	case r.forbids.After(now):
+		w.hit(opForbid)
+		return fmt.Errorf("suspended: %w", preview.ErrForbidden)
+	case r.vanished:
+		w.hit(opVanish)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrGone)
+	case r.hidden.After(now):
+		w.hit(opHide)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
+	case w.trouble.blips > 0:
+		w.trouble.blips--
+		w.hit(opBlip)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
 	}
 	return nil
 }
@@ -533,9 +534,9 @@ func (p *process) OpenPullRequests(ctx context.Context, r ghapp.Repo) (found []p
 	return found, err
 }
 
-// RedeliverFailed implements worker.Overview: what was refused is sent again, once.
+// RedeliverFailed implements worker.Overview: what was refused is sent again.
 func (p *process) RedeliverFailed(ctx context.Context, _ time.Time) (n int, err error) {
-	err = p.ask(ctx, repositoryA, 92, func() error {
+	err = p.ask(ctx, 0, 92, func() error {
 		for _, d := range p.w.hub.deliveries {
 			if d.failed && !d.arrived {
 				d.failed = false

@@ -15,7 +15,7 @@ import (
 // The worker's times: those of the product, except that it polls more rarely, because polling costs time and finds nothing.
 const (
 	lease       = 30 * time.Second
-	poll        = 20 * time.Second
+	poll        = time.Minute
 	sweepEvery  = 5 * time.Minute
 	healthEvery = 30 * time.Second
 	readyLimit  = 3 * time.Minute
@@ -38,6 +38,7 @@ type world struct {
 	ticks      map[tick]uint64
 	faults     map[kind]int // that met somebody
 	done       int          // operations
+	underway   int          // deliveries that were not answered yet
 	violations []violation
 	tracing    bool
 	trace      []string
@@ -244,11 +245,14 @@ func (w *world) end(p *process, o op) {
 	})
 }
 
-// heal ends all that is wrong and waits until everybody is up again.
+// heal waits until everybody is up again and every delivery has come, and ends all that is wrong.
 func (w *world) heal() {
 	for {
 		w.mu.Lock()
 		wait := time.Duration(0)
+		if w.underway > 0 {
+			wait = time.Second
+		}
 		for _, p := range w.processes {
 			wait = max(wait, time.Until(p.until))
 			if p.over {
@@ -271,7 +275,9 @@ func (w *world) heal() {
 }
 
 // deliver hands a delivery to a process, as GitHub does: it waits ten seconds and never tries again by itself.
+// Call it with mu held.
 func (w *world) deliver(d *delivery, late time.Duration) {
+	w.underway++
 	w.background.Go(func() {
 		time.Sleep(late)
 		w.mu.Lock()
@@ -308,6 +314,7 @@ func (w *world) deliver(d *delivery, late time.Duration) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		w.underway--
 		if d.arrived = d.arrived || err == nil; err != nil {
 			d.failed = true
 			w.hit("delivery refused")
