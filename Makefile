@@ -15,7 +15,7 @@ TESTBED = tools/run testbed $(if $(STRICT),-stop) test
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e simulate mutants bench lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants bench lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: needs-go ## run all tests, with a real cluster behind them
 
 e2e: needs-go ## run the end-to-end tests alone
 	$(TESTBED) go test ./test/e2e/... -count=1
+
+diagnose-table: needs-go ## deploy all the broken charts and print what is said about each (ONLY=regexp)
+	@$(TESTBED) go run ./test/diagnose -run '$(ONLY)'
 
 simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000)
 	@go test -tags simulate -c -o bin/simulate.test ./test/simulate

@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"internal/report":    {"internal/preview"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
-	"internal/cluster":   {"internal/preview"},
+	"internal/cluster":   {"internal/preview", "internal/diagnose"},
 	"internal/ghapp":     {"internal/preview"},
 	"internal/store":     {"internal/preview", "internal/store/db"},
 	"internal/store/db":  {},

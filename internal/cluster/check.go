@@ -35,7 +35,7 @@ func rights() []right {
 		{"", "services", "", "create delete get patch"},
 		{"", "pods", "", "get list watch"},
 		{"", "pods", "log", "get"},
-		{"", "events", "", "list"},
+		{"", "events", "", "list watch"},
 		{"apps", "deployments", "", "create delete get list watch patch"},
 		{"apps", "statefulsets", "", "create delete get list watch patch"},
 		{"apps", "replicasets", "", "get"},

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -25,6 +26,10 @@ type Options struct {
 	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
 	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
 	Log        *slog.Logger // nil means slog.Default()
+
+	// Judged, if set, is given what each failure of a release rests on, logs and events among it, before it is told. It must be quick
+	// and may be called from many goroutines.
+	Judged func(Identity, diagnose.Observed, preview.Diagnosis)
 
 	wrap func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
 }
@@ -38,6 +43,7 @@ type Cluster struct {
 	client   *kubernetes.Clientset
 	dynamic  *dynamic.DynamicClient
 	mapper   meta.RESTMapper
+	judged   func(Identity, diagnose.Observed, preview.Diagnosis)
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -73,6 +79,7 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		log:      o.Log,
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,
+		judged:   o.Judged,
 	}
 	if c.log == nil {
 		c.log = slog.Default()

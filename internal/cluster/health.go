@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -51,7 +52,7 @@ func (c *Cluster) Health(ctx context.Context, id Identity) (*preview.Diagnosis, 
 	case err != nil:
 		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
 	case p.Ready < p.Total:
-		return lost(CodeNotReady, p.Waiting+"."), nil
+		return lost(diagnose.CodeNotReady, p.Waiting+"."), nil
 	}
 	return nil, nil //nolint:nilnil // healthy: there is nothing to tell
 }

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -47,9 +48,9 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	patch(`{"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"},"template":{"spec":{"containers":[{"name":"web","args":["-sick"]}]}}}}`)
-	expect(CodeNotReady, `Deployment "web"`)
+	expect(diagnose.CodeNotReady, `Deployment "web"`)
 	patch(`{"spec":{"template":{"spec":{"containers":[{"name":"web","args":["-crash","0s"]}]}}}}`)
-	expect(CodeCrashLoop, `Deployment "web"`, "panic: cannot reach the database")
+	expect(diagnose.CodeDependency, `Deployment "web"`, "panic: cannot reach the database")
 	if err := b.ready(b.deploy(web(), nil)); err != nil {
 		t.Fatal(err)
 	}

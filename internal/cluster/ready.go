@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -64,6 +64,9 @@ type wait struct {
 	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
 	errs      map[schema.GroupVersionResource]error // why there is none at the moment
 	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
+	began     time.Time
+	hook      *diagnose.Hook // what is waited for, when it is a hook
+	evidence  evidence
 }
 
 func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wait {
@@ -74,6 +77,7 @@ func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wa
 		seen:      map[schema.GroupVersionResource]bool{},
 		errs:      map[schema.GroupVersionResource]error{},
 		owners:    map[string]*appsv1.ReplicaSet{},
+		began:     time.Now(),
 	}
 }
 
@@ -105,6 +109,11 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 		running.Go(func() { w.exists(inner, ref, w.resources[ref], changes) })
 	}
 
+	w.evidence.follow = func(o observer) {
+		o.out = changes
+		running.Go(func() { o.run(inner) })
+	}
+
 	timer := time.NewTimer(w.limit)
 	defer timer.Stop()
 	// For what depends on the time alone; asks the API server nothing.
@@ -129,8 +138,8 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 				}
 			}
 		}
-		for _, err := range w.errs {
-			if apierrors.IsForbidden(err) {
+		for resource, err := range w.errs {
+			if resource != eventResource && apierrors.IsForbidden(err) {
 				return kind(err)
 			}
 		}
@@ -146,18 +155,6 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 			return nil
 		}
 	}
-}
-
-// settles reports whether an object goes on changing after it was applied until it is ready. The others are ready when they exist.
-func settles(ref ObjectRef) bool {
-	switch ref.Group {
-	case "apps", "batch":
-		return ref.Kind != "ControllerRevision" && ref.Kind != "CronJob"
-	case "":
-		return ref.Kind == "Pod" || ref.Kind == "PersistentVolumeClaim"
-	}
-	// Custom resources have conditions; Kubernetes' own groups that are left have nothing to wait for.
-	return strings.Contains(ref.Group, ".") && !strings.HasSuffix(ref.Group, ".k8s.io")
 }
 
 // exists sends the object as soon as it is there.
@@ -202,25 +199,4 @@ func (w *wait) take(ch change) {
 			w.objects[k] = object
 		}
 	}
-}
-
-// look judges the state of the release: how far it is, or why it will not get there.
-func (w *wait) look(ctx context.Context) (Progress, error) {
-	p := Progress{Total: len(w.refs)}
-	waiting := map[string]ObjectRef{} // "Kind/name" of what is not ready
-	for _, ref := range w.refs {
-		ready, why, err := w.judge(ctx, ref)
-		if err != nil {
-			return p, err
-		}
-		if ready {
-			p.Ready++
-			continue
-		}
-		waiting[ref.Kind+"/"+ref.Name] = ref
-		if p.Waiting == "" {
-			p.Waiting = why
-		}
-	}
-	return p, w.pods(ctx, waiting)
 }

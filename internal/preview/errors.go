@@ -20,10 +20,11 @@ var (
 )
 
 // Failure is a failure whose cause is known and can be told to people. It is stored on the preview and shown in the
-// comment; it is not retried.
+// comment; it is not retried, unless Again says so.
 type Failure struct {
 	Diagnosis Diagnosis
 	Err       error // the error underneath, for the log; may be nil
+	Again     bool  // it may pass: to be told only when trying again, as after an outage, did not help
 }
 
 // Fail returns a *Failure. err may be nil.

@@ -131,7 +131,7 @@ func took(deployments []preview.Deployment) string {
 
 func diagnosis(d *preview.Diagnosis) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n**Cause** (%s, %s)\n\n%s\n", code(d.Code), whose(d.Blame), fence(d.Cause))
+	fmt.Fprintf(&b, "\n**Cause** (%s, %s)\n\n%s\n", code(d.Code), whose(d.Blame), fence(d.Sentence()))
 	if d.Fix != "" {
 		fmt.Fprintf(&b, "\n**Fix**\n\n%s\n", fence(d.Fix))
 	}

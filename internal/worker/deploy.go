@@ -29,6 +29,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
 	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Again {
+		return err
+	}
 	if errors.As(err, &failure) {
 		if err := w.clearAway(ctx, c, p, failure); err != nil {
 			return err

@@ -163,6 +163,10 @@ func (w *Worker) giveUp(ctx context.Context, c *claim, p preview.Preview, err er
 		Cause: fmt.Sprintf("Catalyst could not finish after %d attempts, because something it needs did not answer", c.Attempt),
 		Fix:   "Push again to retry; the server's log has the details for its operator.",
 	}
+	var failure *preview.Failure
+	if errors.As(err, &failure) {
+		d = failure.Diagnosis
+	}
 	_, _, handleErr := w.handle(ctx, c, p, preview.Event{Kind: preview.EventFailed, Diagnosis: &d})
 	return handleErr
 }
