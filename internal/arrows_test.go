@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"cmd/catalyst": {"internal/cli"},
 
 	"internal/preview":   {},
+	"internal/redact":    {},
 	"internal/policy":    {"internal/preview"},
 	"internal/diagnose":  {"internal/preview"},
 	"internal/report":    {"internal/preview"},
@@ -76,7 +77,7 @@ var fences = map[string][]string{
 
 // pure packages import the standard library only, and nothing of it that reads or writes outside the program.
 var (
-	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report"}
+	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/redact"}
 	effects = []string{"database/sql", "io/fs", "log", "log/slog", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 
