@@ -34,20 +34,21 @@ var arrows = map[string][]string{
 	"internal/report":    {"internal/preview"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
-	"internal/cluster":   {"internal/preview"},
+	"internal/cluster":   {"internal/preview", "internal/redact"},
 	"internal/ghapp":     {"internal/preview"},
 	"internal/store":     {"internal/preview", "internal/store/db"},
 	"internal/store/db":  {},
-	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store"},
+	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
+		"internal/redact (types)",
 	},
 	"internal/app": {
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
-		"internal/cluster", "internal/ghapp", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
+		"internal/cluster", "internal/ghapp", "internal/redact", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
 	},
-	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/store"}, // store for migrate, which runs without the rest
+	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/redact", "internal/store"}, // store for migrate, which runs without the rest
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }

@@ -25,6 +25,11 @@ type Options struct {
 	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
 	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
 	Log        *slog.Logger // nil means slog.Default()
+	Sources    string       // namespace of the Secrets that are copied to previews; "" means the one this process runs in
+	Own        []string     // secrets of Catalyst itself, which no error or diagnosis shows
+
+	// Learn is told the values of Secrets as they become known, so that they stay out of the log. nil: nobody is told.
+	Learn func(values ...string)
 
 	wrap func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
 }
@@ -38,6 +43,10 @@ type Cluster struct {
 	client   *kubernetes.Clientset
 	dynamic  *dynamic.DynamicClient
 	mapper   meta.RESTMapper
+	sources  string // namespace
+	own      []string
+	learn    func(values ...string)
+	seen     memory
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -73,6 +82,15 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		log:      o.Log,
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,
+		sources:  o.Sources,
+		own:      o.Own,
+		learn:    o.Learn,
+	}
+	if c.sources == "" {
+		c.sources = ownNamespace()
+	}
+	if c.learn == nil {
+		c.learn = func(...string) {}
 	}
 	if c.log == nil {
 		c.log = slog.Default()

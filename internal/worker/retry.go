@@ -48,10 +48,10 @@ func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64
 		return "interrupted", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "interrupted by a stop")
 	case errors.As(err, &limited):
 		delay := max(time.Until(limited.RetryAt()), time.Second)
-		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, err.Error()))
+		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, w.Hide.String(err.Error())))
 	case errors.As(err, &again):
-		return "again", w.Queue.Retry(ctx, job.Fence(), 0, again.after, again.why)
+		return "again", w.Queue.Retry(ctx, job.Fence(), 0, again.after, w.Hide.String(again.why))
 	default:
-		return "retry", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt, backoff(job.Attempt), err.Error()))
+		return "retry", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt, backoff(job.Attempt), w.Hide.String(err.Error())))
 	}
 }

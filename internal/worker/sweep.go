@@ -42,7 +42,7 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	if err != nil {
 		return err
 	}
-	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known), w.sweepNamespaces(ctx, known))
+	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known), w.sweepNamespaces(ctx, known), w.sweepSecrets(ctx, known))
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {
