@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"catalyst.dev/catalyst/internal/chart"
+	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/worker"
@@ -67,9 +68,25 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 			Base: s.config.Preview.Values, ImageRepository: r.Image.Repository, ImageTag: tag, Host: host,
 			IngressClass: r.IngressClass, Issuer: r.Issuer, TLSSecret: r.TLSSecret, Number: p.Number, Branch: p.Branch,
 		},
-		URL: s.url,
+		Secrets: secrets(r, p),
+		URL:     s.url,
 	}, nil
 }
+
+// secrets are the copies that the preview gets. A copied secret is a disclosed secret: whoever controls the chart can read it. So a pull request
+// from elsewhere gets only what was expressly given to forks.
+func secrets(r config.Repository, p preview.Preview) []cluster.SecretCopy {
+	var copies []cluster.SecretCopy
+	for _, s := range r.Secrets {
+		if s.Forks || trusted(p) {
+			copies = append(copies, cluster.SecretCopy{Name: s.Name, From: s.From, Pull: s.Pull})
+		}
+	}
+	return copies
+}
+
+// trusted reports whether who wrote the commit may write to the repository. A head repository that is gone has no id, and is none of ours.
+func trusted(p preview.Preview) bool { return p.HeadRepositoryID == p.RepositoryID }
 
 // url is the address people open for the one read back from the cluster: its host under the configured scheme and port,
 // since what terminates TLS may stand in front of the Ingress.

@@ -26,6 +26,11 @@ type Options struct {
 	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
 	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
 	Log        *slog.Logger // nil means slog.Default()
+	Sources    string       // namespace of the Secrets that are copied to previews; "" means the one this process runs in
+	Own        []string     // secrets of Catalyst itself, which no error or diagnosis shows
+
+	// Learn is told the values of Secrets as they become known, so that they stay out of the log. nil: nobody is told.
+	Learn func(values ...string)
 
 	// Judged, if set, is given what each failure of a release rests on, logs and events among it, before it is told. It must be quick
 	// and may be called from many goroutines.
@@ -44,6 +49,10 @@ type Cluster struct {
 	dynamic  *dynamic.DynamicClient
 	mapper   meta.RESTMapper
 	judged   func(Identity, diagnose.Observed, preview.Diagnosis)
+	sources  string // namespace
+	own      []string
+	learn    func(values ...string)
+	seen     memory
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -80,6 +89,15 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,
 		judged:   o.Judged,
+		sources:  o.Sources,
+		own:      o.Own,
+		learn:    o.Learn,
+	}
+	if c.sources == "" {
+		c.sources = ownNamespace()
+	}
+	if c.learn == nil {
+		c.learn = func(...string) {}
 	}
 	if c.log == nil {
 		c.log = slog.Default()

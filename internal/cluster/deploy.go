@@ -63,7 +63,8 @@ type Deployed struct {
 //
 // A *preview.Failure is CHART_INVALID, VALUES, RENDER, APPLY, HOOK_FAILED or, from the pods of a hook, one of this package's
 // codes.
-func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
+func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (_ Deployed, err error) {
+	defer func() { err = c.hidden(ctx, r.Identity, err) }()
 	ch, err := loadChart(r.Files, r.Values)
 	if err != nil {
 		return Deployed{}, err
@@ -232,6 +233,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	}
 	for _, info := range list {
 		gvk := info.Mapping.GroupVersionKind
+		op.c.rememberRendered(info.Namespace, info)
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)
@@ -253,6 +255,13 @@ func (op *operation) explain(err error) error {
 			Cause: "The chart makes an object that exists already and is not the release's: " + taken.FindString(err.Error()),
 			Fix:   "Give the object another name in the chart, or delete the one in the way.",
 			Blame: preview.BlameConfig,
+		})
+	case strings.Contains(err.Error(), "invalid resource name"): // found on this side, before it is sent
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeApply,
+			Cause: "The chart makes an object whose name Kubernetes does not allow: " + oneLine(err.Error()),
+			Fix:   "Correct the object's name in the template, or the value it is made of.",
+			Blame: preview.BlameChange,
 		})
 	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):
 		return preview.Fail(err, preview.Diagnosis{

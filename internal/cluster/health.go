@@ -17,6 +17,19 @@ import (
 // Health looks once at a preview that was ready: nil when its workloads still run completely, otherwise what it has lost and
 // why. A namespace that is gone, going or somebody else's is a diagnosis too; an error means that the cluster did not tell.
 func (c *Cluster) Health(ctx context.Context, id Identity) (*preview.Diagnosis, error) {
+	d, err := c.health(ctx, id)
+	if err != nil {
+		return nil, c.hidden(ctx, id, err)
+	}
+	if d == nil {
+		return nil, nil //nolint:nilnil // healthy: there is nothing to tell
+	}
+	var failure *preview.Failure
+	errors.As(c.hidden(ctx, id, preview.Fail(nil, *d)), &failure)
+	return &failure.Diagnosis, nil
+}
+
+func (c *Cluster) health(ctx context.Context, id Identity) (*preview.Diagnosis, error) {
 	ns, err := c.live(ctx, id)
 	if errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrConflict) || err == nil && ns.DeletionTimestamp != nil {
 		d := lost(preview.CodeNamespace, fmt.Sprintf("The preview's namespace %s is gone: somebody has deleted it.", id.Namespace))

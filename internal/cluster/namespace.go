@@ -107,6 +107,7 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string,
 // namespace first and deletes exactly what it has read: one that is gone or already going is success, one that is not ours or has
 // another UID than id is preview.ErrConflict and stays.
 func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
+	defer c.seen.forget(id.Namespace)
 	const rounds = 4
 	var err error
 	for range rounds {

@@ -32,7 +32,8 @@ type Progress struct {
 //
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
 // at once with a *preview.Failure, the limit with one of code TIMEOUT that names what was waited for.
-func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) error {
+func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) (err error) {
+	defer func() { err = c.hidden(ctx, id, err) }()
 	w := newWait(c, id, objects, limit)
 	if progress == nil {
 		progress = func(Progress) {}
@@ -40,7 +41,7 @@ func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRe
 	// The limit holds as well when the API server takes a question and never answers.
 	bounded, cancel := context.WithTimeout(ctx, limit+2*evidenceTime)
 	defer cancel()
-	err := w.run(bounded, progress)
+	err = w.run(bounded, progress)
 	var failure *preview.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err

@@ -117,6 +117,13 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 			return
 		}
 		field.SetInt(int64(d))
+	case "true or false":
+		b, err := strconv.ParseBool(fmt.Sprint(given))
+		if err != nil {
+			l.wrong(k.Path, shown(given), "expected true or false")
+			return
+		}
+		field.SetBool(b)
 	case "number":
 		n, err := strconv.ParseInt(fmt.Sprint(given), 10, 64)
 		if err != nil || field.OverflowInt(n) || field.Kind() == reflect.Int && n > math.MaxInt32 {

@@ -75,7 +75,14 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
 	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
-	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p); return err })
+	both.Go(func() (err error) {
+		if uid, err = w.namespace(ctx, *p); err != nil {
+			return err
+		}
+		mine := identity(*p)
+		mine.UID = uid
+		return w.Deployer.SyncSecrets(ctx, mine, plan.Secrets)
+	})
 	err = both.Wait()
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})
@@ -170,7 +177,7 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, erro
 // no empty namespace behind. A preview with something live, or whose objects are there to be looked at, is left alone.
 func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *preview.Failure) error {
 	switch f.Diagnosis.Code {
-	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeValues, preview.CodeConfig:
+	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeValues, preview.CodeConfig, preview.CodeSecretMissing:
 	default:
 		return nil
 	}

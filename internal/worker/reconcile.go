@@ -58,7 +58,7 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 			return fmt.Errorf("generation %d of %s came to no end", before, p.Ref())
 		}
 	}
-	return nil
+	return w.keepSecrets(ctx, p)
 }
 
 // observe reads the pull request from GitHub and hands the truth in. When the truth is another one and cannot be stored, the error

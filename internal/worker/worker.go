@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/redact"
 )
 
 // Queue is where jobs come from.
@@ -53,6 +54,7 @@ type GitHub interface {
 // Deployer brings a chart into a namespace.
 type Deployer interface {
 	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
+	SyncSecrets(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) error
 	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
 	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
 	URL(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, host string) (string, error)
@@ -75,6 +77,7 @@ type Overview interface {
 type Estate interface {
 	Namespaces(ctx context.Context) ([]cluster.Identity, error)
 	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
+	SecretsDiffer(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) (bool, error)
 }
 
 // Settings says how a repository is deployed; the server's configuration answers.
@@ -88,10 +91,11 @@ type Settings interface {
 
 // Plan is how one preview is deployed at one commit.
 type Plan struct {
-	Host   string              // under which it shall answer
-	Chart  chart.Spec          // what to take from the repository
-	Values chart.ValuesInput   // all layers but those of the chart and the repository's file
-	URL    func(string) string // turns the URL read back from the cluster into the one people open
+	Host    string               // under which it shall answer
+	Chart   chart.Spec           // what to take from the repository
+	Values  chart.ValuesInput    // all layers but those of the chart and the repository's file
+	Secrets []cluster.SecretCopy // what it gets
+	URL     func(string) string  // turns the URL read back from the cluster into the one people open
 }
 
 // Options are a worker's dependencies and limits.
@@ -105,16 +109,17 @@ type Options struct {
 	Overview    Overview
 	Estate      Estate
 	Settings    Settings
-	Holder      string        // names this process in leases
-	Jobs        int           // reconcile jobs at once: deployments, removals, and looks at the line
-	Repos       []string      // full names of the configured repositories, for the sweep
-	SweepEvery  time.Duration // pause between two sweeps
-	HealthEvery time.Duration // pause between two looks at the running previews
-	SweepShare  float64       // the share of all previews that one sweep may find gone before it stops itself; 0 to 1
-	Lease       time.Duration // how long a dead worker's job stays taken
-	Poll        time.Duration // how long a wake-up of another process may go unnoticed
-	ReadyLimit  time.Duration // from the start of a deployment until its workloads are ready (S4)
-	GoneLimit   time.Duration // for one attempt at removing a namespace (S6)
+	Holder      string           // names this process in leases
+	Jobs        int              // reconcile jobs at once: deployments, removals, and looks at the line
+	Repos       []string         // full names of the configured repositories, for the sweep
+	SweepEvery  time.Duration    // pause between two sweeps
+	HealthEvery time.Duration    // pause between two looks at the running previews
+	SweepShare  float64          // the share of all previews that one sweep may find gone before it stops itself; 0 to 1
+	Lease       time.Duration    // how long a dead worker's job stays taken
+	Poll        time.Duration    // how long a wake-up of another process may go unnoticed
+	ReadyLimit  time.Duration    // from the start of a deployment until its workloads are ready (S4)
+	GoneLimit   time.Duration    // for one attempt at removing a namespace (S6)
+	Hide        *redact.Redactor // what is said about a failed attempt is stored without these; nil: without what looks like a credential
 	Log         *slog.Logger
 	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics
 }
