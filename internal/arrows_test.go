@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"internal/report":    {"internal/preview"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
+	"internal/sandbox":   {},
 	"internal/cluster":   {"internal/preview"},
 	"internal/ghapp":     {"internal/preview"},
 	"internal/store":     {"internal/preview", "internal/store/db"},
