@@ -74,11 +74,9 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 }
 
 var (
-	applied    = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
-	repeated   = regexp.MustCompile(`^\S+ "[^"]*" is (invalid|forbidden): |^failed to create typed patch object \([^)]*\): `)
-	taken      = regexp.MustCompile(`\w+ "[^"]*" in namespace "[^"]*"`)
-	nilPointer = regexp.MustCompile(`nil pointer evaluating [^\n]*\.(\w+)`)
-	wrongType  = regexp.MustCompile(`can't evaluate field (\w+) in type [^\n]+`)
+	applied  = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
+	repeated = regexp.MustCompile(`^\S+ "[^"]*" is (invalid|forbidden): |^failed to create typed patch object \([^)]*\): `)
+	taken    = regexp.MustCompile(`\w+ "[^"]*" in namespace "[^"]*"`)
 )
 
 // applyFailure is the diagnosis of an object that the API server refused.
@@ -113,25 +111,6 @@ func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 		case strings.Contains(s.Message, "cannot "):
 			d.Fix = "Leave this kind of object out of the preview, or have Catalyst's role extended by it."
 		}
-	}
-	return preview.Fail(err, d)
-}
-
-// renderFailure is the diagnosis of templates that do not render.
-func renderFailure(err error) *preview.Failure {
-	text := strings.TrimSpace(err.Error())
-	lines := strings.Split(text, "\n")
-	words := strings.Join(strings.Fields(text), " ")
-	words = nilPointer.ReplaceAllString(words, `"$1" is read from a value that is not set`)
-	words = wrongType.ReplaceAllString(words, `"$1" is read from a value that has no fields`)
-	d := preview.Diagnosis{
-		Code:  preview.CodeRender,
-		Cause: "The chart does not render: " + limit(words, 400),
-		Fix:   "Correct the template, or set the value it reads.",
-		Blame: preview.BlameChange,
-	}
-	if len(lines) > 1 {
-		d.Evidence = tail(lines)
 	}
 	return preview.Fail(err, d)
 }

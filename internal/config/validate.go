@@ -86,6 +86,7 @@ func (l *loader) validate(c Config) {
 	l.check("instance", c.Instance, labelValue.MatchString(c.Instance), "a Kubernetes label value (at most 63 letters, digits, -, _ and .)")
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "text", "json")
+	l.oneOf("render.sandbox", c.Render.Sandbox, "required", "optional")
 	l.gitHub(c.GitHub)
 	l.preview(c.Preview)
 	l.check("limits.deployments", strconv.Itoa(c.Limits.Deployments), c.Limits.Deployments >= 1 && c.Limits.Deployments <= 100, "a whole number from 1 to 100")
