@@ -18,6 +18,7 @@ import (
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/redact"
+	"catalyst.dev/catalyst/internal/render"
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/webhook"
 	"catalyst.dev/catalyst/internal/worker"
@@ -46,6 +47,7 @@ type App struct {
 	log     *slog.Logger
 	store   *store.Store
 	github  *ghapp.Client
+	render  *render.Renderer
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	handler http.Handler
@@ -89,8 +91,10 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}
 	cluster.RouteLogs(d.Log)
 	a.github = github
+	a.render = render.New(render.Options{Unconfined: c.Render.Unconfined(), Log: d.Log})
 	if a.cluster, err = cluster.New(ctx, cluster.Options{
-		Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log, Sources: c.Cluster.SecretsNamespace, Own: own, Learn: d.Known.Add,
+		Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Renderer: a.render, Log: d.Log, Sources: c.Cluster.SecretsNamespace,
+		Own: own, Learn: d.Known.Add,
 	}); err != nil {
 		return a, err
 	}
@@ -159,10 +163,13 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 	return err
 }
 
-// look says in the log, once at the start, what the cluster lacks (S13).
+// look says in the log, once at the start, what this machine and the cluster lack (S13).
 func (a *App) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	if err := a.render.Check(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("no chart can be rendered", "err", err, "fix", "run on a Linux kernel with seccomp, in a container that may use it; or set render.sandbox: optional")
+	}
 	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass}) {
 		if !f.OK && ctx.Err() == nil {
 			a.log.Warn("prerequisite missing", "check", f.Name, "found", f.Found, "why", f.Why, "fix", f.Fix)
@@ -170,8 +177,11 @@ func (a *App) look(ctx context.Context) {
 	}
 }
 
-// Close closes the database. Calling it twice is safe.
+// Close closes the database and ends the renderer. Calling it twice is safe.
 func (a *App) Close() error {
+	if a.render != nil {
+		a.render.Close()
+	}
 	if a.store == nil {
 		return nil
 	}

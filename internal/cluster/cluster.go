@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
 	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
+	Renderer   Renderer     // without one, Deploy fails
 	Log        *slog.Logger // nil means slog.Default()
 	Sources    string       // namespace of the Secrets that are copied to previews; "" means the one this process runs in
 	Own        []string     // secrets of Catalyst itself, which no error or diagnosis shows
@@ -42,6 +43,7 @@ type Options struct {
 // Cluster acts on one Kubernetes cluster on behalf of one Catalyst instance. It is safe for concurrent use.
 type Cluster struct {
 	instance string
+	renderer Renderer
 	log      *slog.Logger
 	config   *rest.Config      // host and no credentials: those are in transport
 	base     http.RoundTripper // authenticated, shared by everything
@@ -85,6 +87,7 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		instance: o.InstanceID,
+		renderer: o.Renderer,
 		log:      o.Log,
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,

@@ -24,6 +24,7 @@ type Config struct {
 	GitHub       GitHub       `key:"github"`
 	Cluster      Cluster      `key:"cluster"`
 	Preview      Preview      `key:"preview"`
+	Render       Render       `key:"render"`
 	Limits       Limits       `key:"limits"`
 	Worker       Worker       `key:"worker"`
 	Repositories []Repository `key:"repositories" doc:"Repositories that get previews."`
@@ -96,6 +97,14 @@ func (p Preview) URL(host string) string {
 	}
 	return p.Scheme + "://" + host
 }
+
+// Render says how charts are rendered: in a child process that is shut in, since their templates are foreign programs.
+type Render struct {
+	Sandbox string `key:"sandbox" default:"required" doc:"required: where the process that renders charts cannot be shut in, nothing is rendered. optional: it is rendered all the same; only where everybody who can open a pull request is trusted with this server."`
+}
+
+// Unconfined reports whether charts are rendered even outside of a sandbox.
+func (r Render) Unconfined() bool { return r.Sandbox == "optional" }
 
 // Worker says how jobs are run.
 type Worker struct {

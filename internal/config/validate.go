@@ -89,6 +89,7 @@ func (l *loader) validate(c Config) {
 	l.check("instance", c.Instance, labelValue.MatchString(c.Instance), "a Kubernetes label value (at most 63 letters, digits, -, _ and .)")
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "text", "json")
+	l.oneOf("render.sandbox", c.Render.Sandbox, "required", "optional")
 	l.gitHub(c.GitHub)
 	l.kubernetesName("cluster.secrets_namespace", c.Cluster.SecretsNamespace)
 	l.preview(c.Preview)

@@ -72,6 +72,8 @@ const (
 	CodeChartMissing  = "CHART_MISSING"  // no chart at the commit
 	CodeChartInvalid  = "CHART_INVALID"  // the chart cannot be loaded
 	CodeRender        = "RENDER"         // the chart's templates do not render
+	CodeRenderLimit   = "RENDER_LIMIT"   // rendering takes or makes too much
+	CodeSandbox       = "SANDBOX"        // the server cannot shut the renderer in, so nothing is rendered
 	CodeValues        = "VALUES"         // a values file cannot be read
 	CodeConfig        = "CONFIG"         // the server's configuration for the repository is wrong
 	CodeApply         = "APPLY"          // the API server refused an object

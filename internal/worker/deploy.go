@@ -96,11 +96,9 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	}
 
 	plan.Values.Chart = opened
-	request := cluster.DeployRequest{Identity: identity(*p), Values: chart.Values(plan.Values), Version: p.HeadSHA, Timeout: w.left(start)}
-	for _, f := range opened.Files {
-		request.Files = append(request.Files, cluster.File{Name: f.Name, Data: f.Data})
-	}
-	deployed, err := w.Deployer.Deploy(ctx, request)
+	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
+		Identity: identity(*p), Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
+	})
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +175,8 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, erro
 // no empty namespace behind. A preview with something live, or whose objects are there to be looked at, is left alone.
 func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *preview.Failure) error {
 	switch f.Diagnosis.Code {
-	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeValues, preview.CodeConfig, preview.CodeSecretMissing:
+	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeRenderLimit, preview.CodeSandbox,
+		preview.CodeValues, preview.CodeConfig, preview.CodeSecretMissing:
 	default:
 		return nil
 	}
