@@ -13,7 +13,8 @@ type key struct {
 	Doc      string
 	Required bool
 	Secret   bool
-	Twin     bool // X_file may name a file that holds the value
+	Twin     bool         // X_file may name a file that holds the value
+	Items    reflect.Type // of a list of sections; nil otherwise
 }
 
 // Env is the environment variable of the key.
@@ -43,7 +44,12 @@ func keysOf(t reflect.Type, prefix string) []key {
 }
 
 func keyOf(f reflect.StructField, prefix string) key {
+	var items reflect.Type
+	if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+		items = f.Type.Elem()
+	}
 	return key{
+		Items:    items,
 		Path:     join(prefix, f.Tag.Get("key")),
 		Type:     typeName(f.Type),
 		Default:  f.Tag.Get("default"),

@@ -27,15 +27,15 @@ func Reference() string {
 	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
 		doc := k.Doc
-		if k.Type == "list" {
+		if k.Items != nil {
 			doc += " As a variable: YAML or JSON."
 		}
 		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)
 		if k.Twin {
 			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.", false)
 		}
-		if k.Type == "list" {
-			for _, item := range keysOf(reflect.TypeFor[Repository](), k.Path+"[]") {
+		if k.Items != nil {
+			for _, item := range keysOf(k.Items, k.Path+"[]") {
 				row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
 			}
 		}

@@ -35,5 +35,6 @@ const (
 	CodeHook         = "HOOK_FAILED"   // a Helm hook failed
 	CodeNamespace    = "NAMESPACE"     // the namespace cannot be had
 	CodeStuckDelete  = "STUCK_DELETE"  // the namespace does not go away
+	CodeForksOff     = "FORKS_OFF"     // the repository's configuration gives forks no previews
 	CodeOutage       = "OUTAGE"        // something Catalyst needs did not answer, even after retries
 )

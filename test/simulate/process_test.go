@@ -323,7 +323,7 @@ func (w *world) waiting(of preview.Preview, places []preview.Place) (preview.Wai
 // Plan implements worker.Settings.
 func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
 	return worker.Plan{
-		Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
+		Trust: of.Trust(), Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
 	}, nil
 }
 
