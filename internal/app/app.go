@@ -99,13 +99,13 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 		return a, err
 	}
 	plans := &planner{config: c, names: map[int64]string{}}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access}
 	for _, r := range c.Repositories {
 		rules.Repositories = append(rules.Repositories, r.Name)
 	}
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
-		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, Deployer: a.cluster, Remover: a.cluster,
+		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
 		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
@@ -199,6 +199,6 @@ func holder() string {
 
 // Preview statuses that the metrics show even while there is none.
 var statuses = []preview.Status{
-	preview.StatusPending, preview.StatusQueued, preview.StatusDeploying, preview.StatusRunning, preview.StatusDegraded,
+	preview.StatusPending, preview.StatusBlocked, preview.StatusQueued, preview.StatusDeploying, preview.StatusRunning, preview.StatusDegraded,
 	preview.StatusFailed, preview.StatusDeleting, preview.StatusDeleted,
 }

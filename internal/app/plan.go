@@ -8,6 +8,7 @@ import (
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
+	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/worker"
 )
@@ -34,18 +35,24 @@ func (s *planner) knows(repositoryID int64) bool {
 }
 
 // repository finds the configuration by the repository's name, or by the name it was configured under before it was renamed.
-func (s *planner) repository(p preview.Preview) (config.Repository, bool) {
-	if r, ok := s.config.Repository(p.Repository); ok {
+func (s *planner) repository(pr preview.PullRequest) (config.Repository, bool) {
+	if r, ok := s.config.Repository(pr.Repository); ok {
 		return r, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.config.Repository(s.names[p.RepositoryID])
+	return s.config.Repository(s.names[pr.RepositoryID])
+}
+
+// access says whom the repository's operator trusts; nobody in one that is not configured.
+func (s *planner) access(pr preview.PullRequest) policy.Access {
+	r, _ := s.repository(pr)
+	return policy.Access{Forks: policy.Forks(r.Forks), TrustedBots: r.TrustedBots}
 }
 
 // Plan fills the repository's templates in for one pull request.
 func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
-	r, ok := s.repository(p)
+	r, ok := s.repository(p.PullRequest)
 	if !ok {
 		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{
 			Code: preview.CodeConfig, Blame: preview.BlameConfig,
@@ -62,6 +69,7 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 		return worker.Plan{}, err
 	}
 	return worker.Plan{
+		Trust: s.access(p.PullRequest).Trust(p.PullRequest),
 		Host:  host,
 		Chart: chart.Spec{ChartPath: r.Chart, ValuesFile: r.Values},
 		Values: chart.ValuesInput{

@@ -134,6 +134,9 @@ type Repository struct {
 	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
 	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
 
+	Forks       string   `key:"forks" default:"approve" doc:"Pull requests from forks: approve (each commit waits for somebody who may write to the repository), deploy (without asking; only where everybody who can fork it is trusted) or never."`
+	TrustedBots []string `key:"trusted_bots" doc:"Logins of Apps whose branches in the repository are deployed without asking, like renovate[bot]. All others wait like forks."`
+
 	Secrets []SecretCopy `key:"secrets" doc:"Secrets that its previews get copies of. Each must be marked for the repository, too: docs/secrets.md."`
 }
 

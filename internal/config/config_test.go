@@ -105,10 +105,12 @@ func TestExample(t *testing.T) {
 			Name: "acme/web", Values: "deploy/values-preview.yaml",
 			Image: config.Image{Repository: "ghcr.io/acme/web", Tag: "sha-{{.ShortSHA}}"},
 			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Forks: "never", TrustedBots: []string{"renovate[bot]", "dependabot[bot]"},
 		},
 		{
 			Name: "acme/api", Chart: "deploy/chart", Image: config.Image{Tag: "{{.SHA}}"},
 			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Forks: "approve",
 		},
 	}
 	if diff := cmp.Diff(want, got.Repositories); diff != "" {
@@ -157,7 +159,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
-			IngressClass: "i", Issuer: "is", TLSSecret: "t",
+			IngressClass: "i", Issuer: "is", TLSSecret: "t", Forks: "approve",
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -280,6 +282,10 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {repository: 'x:1'}}]", `repositories[0].image.repository (CATALYST_REPOSITORIES) is "x:1": expected an image without a tag`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: '{{.Sha}}'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "{{.Sha}}": expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: {{.Sha}} is not known`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: 'a:b'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "a:b": expected a template`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, forks: always}]", `repositories[0].forks (CATALYST_REPOSITORIES) is "always": expected approve, deploy or never`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [renovate]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "renovate": expected the login of an App, which ends in [bot]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [7]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "7": expected text`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: 'renovate[bot]'}]", `repositories[0].trusted_bots (CATALYST_REPOSITORIES) is "renovate[bot]": expected a list`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, host: '{{.Number}}.x'}, {name: a/c, host: '{{.Number}}.x'}]", `repositories[1].host (CATALYST_REPOSITORIES) is "{{.Number}}.x": gives the same host as repositories[0]`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{from: x}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES): must be set: Name of the copy`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: A_b}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES) is "A_b": expected the name of a Kubernetes object`},

@@ -37,7 +37,7 @@ func Reference() string {
 	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
 		doc := k.Doc
-		if k.Type == "list" {
+		if k.Items != nil {
 			doc += " As a variable: YAML or JSON."
 		}
 		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)

@@ -19,6 +19,7 @@ var (
 	dnsName         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 	labelValue      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 	repositoryName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+	botLogin        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*\[bot\]$`)
 	imageRepository = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 )
 
@@ -156,6 +157,10 @@ func (l *loader) repositories(c Config) {
 		inRepository := "a path inside the repository, without .. and without a leading /"
 		l.check(at+".chart", r.Chart, isInside(r.Chart), inRepository)
 		l.check(at+".values", r.Values, isInside(r.Values), inRepository)
+		l.oneOf(at+".forks", r.Forks, "approve", "deploy", "never")
+		for j, login := range r.TrustedBots {
+			l.check(fmt.Sprintf("%s.trusted_bots[%d]", at, j), login, botLogin.MatchString(login), "the login of an App, which ends in [bot], like renovate[bot]")
+		}
 		l.check(at+".image.repository", r.Image.Repository, imageRepository.MatchString(r.Image.Repository), "an image without a tag, like ghcr.io/acme/web")
 		if _, err := r.ImageTag(sample("acme/web", 7)); err != nil {
 			l.wrong(at+".image.tag", shown(r.Image.Tag), "expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: "+reason(err))

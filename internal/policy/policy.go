@@ -16,7 +16,11 @@ type Rules struct {
 	Repositories []string // full names of the configured repositories
 
 	// Renamed reports whether a repository is one of them under a name it has got since. May be nil.
-	Renamed     func(repositoryID int64) bool
+	Renamed func(repositoryID int64) bool
+
+	// Access says whom the repository's operator trusts. When nil, nobody is trusted but who may push.
+	Access func(preview.PullRequest) Access
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -63,8 +67,11 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",
 			e.Kind, e.Generation, p.Ref(), p.Generation, preview.ErrStale)
 	}
-	if e.Kind == preview.EventStarted {
+	switch e.Kind {
+	case preview.EventStarted:
 		return started(s, p, e, r), nil
+	case preview.EventProceed:
+		return proceed(s, p, e, r), nil
 	}
 	return progressed(s, p, e)
 }
@@ -99,7 +106,7 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	before := p
 	p.MissingSince = time.Time{}
 	pr := e.PullRequest
-	wantedChanged := pr.Open != p.Open || pr.Open && pr.HeadSHA != p.HeadSHA
+	wantedChanged := pr.Open != p.Open || pr.Open && (pr.HeadSHA != p.HeadSHA || regated(p.PullRequest, pr))
 	p.PullRequest = pr
 	if wantedChanged {
 		p.Generation++
@@ -179,8 +186,12 @@ func aside(s preview.State, p preview.Preview) preview.Decision {
 	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment, Delay: settle}}, Advance: true}
 }
 
-// started begins a deployment, or puts the preview in line when the limits leave no place for it.
+// started begins a deployment, or puts the preview in line when the limits leave no place for it. Every deployment passes here, so
+// here is the gate: whatever led to it, a commit that needs an approval and has none is not deployed.
 func started(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
+	if v := r.judge(p.PullRequest, e.SHA, s.Approvals); v != admitted {
+		return block(s, p, v)
+	}
 	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
 	if _, waits := Wait(s.Line, r.Limits, self, s.Now); waits {
 		if p.Status == preview.StatusQueued {

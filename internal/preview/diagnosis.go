@@ -84,5 +84,6 @@ const (
 	CodeSecretMissing = "SECRET_MISSING" // a Secret that the preview is to get cannot be copied
 	CodeSecretTaken   = "SECRET_TAKEN"   // another Secret has the name of a copy
 	CodeStuckDelete   = "STUCK_DELETE"   // the namespace does not go away
+	CodeForksOff      = "FORKS_OFF"      // the repository's configuration gives forks no previews
 	CodeOutage        = "OUTAGE"         // something Catalyst needs did not answer, even after retries
 )

@@ -23,10 +23,12 @@ type PullRequest struct {
 	Private          bool   // the base repository is not public
 	Title            string
 	Author           string // login of who opened it
+	Bot              bool   // it was opened by an App or another robot
 	Branch           string // head ref
 	BaseBranch       string
 	HeadSHA          string // 40 hex characters
 	HeadRepositoryID int64  // 0 when the head repository is gone
+	HeadRepository   string // its full name, for people; empty when it is gone
 	Open             bool
 	Merged           bool
 	Draft            bool

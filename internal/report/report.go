@@ -41,6 +41,7 @@ func Comment(p preview.Preview, deployments []preview.Deployment, waiting *previ
 	}
 	fmt.Fprintf(&b, "| Last updated | %s |\n", p.ChangedAt.UTC().Format(stamp))
 
+	b.WriteString(approval(p))
 	if p.Diagnosis != nil {
 		b.WriteString(diagnosis(p.Diagnosis))
 	}
@@ -51,6 +52,11 @@ func Comment(p preview.Preview, deployments []preview.Deployment, waiting *previ
 // heading returns the icon, the first line, which is a sentence for people, and the design's status word (S3).
 func heading(p preview.Preview) (icon, title, word string) {
 	switch p.Status {
+	case preview.StatusBlocked:
+		if p.Diagnosis != nil {
+			return "🔒", "No preview for this pull request", "blocked"
+		}
+		return "🔒", "Preview needs a maintainer's approval", "blocked"
 	case preview.StatusQueued:
 		return "🕒", "Preview queued", "queued"
 	case preview.StatusDegraded:
@@ -87,6 +93,8 @@ func ending(p preview.Preview) string {
 func fact(p preview.Preview, deployments []preview.Deployment, waiting *preview.Waiting) string {
 	sha := code(preview.ShortSHA(p.HeadSHA))
 	switch p.Status {
+	case preview.StatusBlocked:
+		return blocked(p)
 	case preview.StatusQueued:
 		text := sha + " waits for its turn"
 		if waiting != nil {

@@ -68,6 +68,11 @@ func TestComment(t *testing.T) {
 		d []preview.Deployment
 	}{
 		"pending":         {base(preview.StatusPending), nil},
+		"blocked":         {fork("octo/shop"), nil},
+		"blocked_live":    {live(fork("octo/shop"), "9f8e7d6"), []preview.Deployment{run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+		"blocked_gone":    {fork(""), nil},
+		"blocked_bot":     {byBot(), nil},
+		"blocked_never":   {forksOff(), nil},
 		"queued":          {base(preview.StatusQueued), nil},
 		"queued_live":     {live(base(preview.StatusQueued), "9f8e7d6"), []preview.Deployment{run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
 		"degraded":        {degraded, []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},

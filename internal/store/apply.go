@@ -43,6 +43,9 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 		if err := writeDeployments(ctx, q, p.ID, d.Deployments); err != nil {
 			return false, err
 		}
+		if err := writeApprovals(ctx, q, p.ID, d.Approvals); err != nil {
+			return false, err
+		}
 		return len(d.Jobs) > 0, requestJobs(ctx, q, p.ID, d.Jobs, now)
 	})
 	return p, d, err
@@ -92,6 +95,11 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 	state.Preview = &p
 	if readsLine(e) {
 		if state.Line, err = places(ctx, q); err != nil {
+			return state, 0, err
+		}
+	}
+	if readsApprovals(e) {
+		if state.Approvals, err = approvals(ctx, q, p.ID); err != nil {
 			return state, 0, err
 		}
 	}

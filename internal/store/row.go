@@ -18,7 +18,8 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 		PullRequest: preview.PullRequest{
 			Key:        preview.Key{RepositoryID: r.RepositoryID, Number: int(r.Number)},
 			Repository: r.Repository, InstallationID: r.InstallationID, Private: r.Private, Title: r.Title, Author: r.Author,
-			Branch: r.Branch, BaseBranch: r.BaseBranch, HeadSHA: r.HeadSha, HeadRepositoryID: r.HeadRepositoryID,
+			Bot: r.Bot, Branch: r.Branch, BaseBranch: r.BaseBranch, HeadSHA: r.HeadSha,
+			HeadRepositoryID: r.HeadRepositoryID, HeadRepository: r.HeadRepository,
 			Open: r.Open, Merged: r.Merged, Draft: r.Draft, Comments: int(r.Comments),
 		},
 		Namespace: r.Namespace, NamespaceUID: r.NamespaceUid, Host: r.Host, URL: r.Url,
@@ -40,7 +41,7 @@ func insertParams(p preview.Preview) db.InsertPreviewParams {
 		Url: p.URL, Status: string(p.Status), Generation: p.Generation, Settled: p.Settled, LiveSha: p.LiveSHA,
 		LiveSince: toMS(p.LiveSince), Diagnosis: diagnosis, CommentID: p.CommentID, CommentHash: p.CommentHash,
 		CommentAttempted: p.CommentAttempted, CreatedAt: toMS(p.CreatedAt), ChangedAt: toMS(p.ChangedAt), ClosedAt: toMS(p.ClosedAt),
-		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince),
+		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince), Bot: p.Bot, HeadRepository: p.HeadRepository,
 	}
 }
 
@@ -53,7 +54,7 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		NamespaceUid: i.NamespaceUid, Host: i.Host, Url: i.Url, Status: i.Status, Generation: i.Generation, Settled: i.Settled,
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
 		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
-		MissingSince: i.MissingSince,
+		MissingSince: i.MissingSince, Bot: i.Bot, HeadRepository: i.HeadRepository,
 	}
 }
 

@@ -19,12 +19,17 @@ var errQueued = errors.New("queued")
 // deploy brings the preview to its head commit and reports the end, good or bad. An error it returns is an outage, or the
 // loss of the right to go on; then nothing was reported.
 func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error {
-	start := time.Now()
+	start, had := time.Now(), p.NamespaceUID
 	url, err := w.rollOut(ctx, c, &p, start)
-	if errors.Is(err, errQueued) {
+	switch {
+	case errors.Is(err, errQueued):
 		return nil
-	}
-	if ctx.Err() != nil {
+	case errors.Is(err, errBlocked):
+		if p.NamespaceUID == had {
+			return nil
+		}
+		return w.clearAway(ctx, c, p)
+	case ctx.Err() != nil:
 		return errors.Join(err, context.Cause(ctx))
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
@@ -33,8 +38,10 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 		return err
 	}
 	if errors.As(err, &failure) {
-		if err := w.clearAway(ctx, c, p, failure); err != nil {
-			return err
+		if nothingApplied(failure) {
+			if err := w.clearAway(ctx, c, p); err != nil {
+				return err
+			}
 		}
 		e = preview.Event{Kind: preview.EventFailed, Diagnosis: &failure.Diagnosis}
 	} else if err != nil {
@@ -63,11 +70,16 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return "", err
 	}
 	*p = now
-	if p.Status == preview.StatusQueued {
+	switch {
+	case p.Status == preview.StatusQueued:
 		return "", errQueued
-	}
-	if planErr != nil {
+	case p.Status == preview.StatusBlocked:
+		return "", errBlocked
+	case planErr != nil:
 		return "", planErr
+	}
+	if err := w.cleared(ctx, c, *p, plan.Trust); err != nil {
+		return "", err
 	}
 
 	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
@@ -95,6 +107,9 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return "", err
 	}
 
+	if err := w.cleared(ctx, c, *p, plan.Trust); err != nil {
+		return "", err
+	}
 	plan.Values.Chart = opened
 	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
 		Identity: identity(*p), Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
@@ -141,9 +156,13 @@ func (w *Worker) left(start time.Time) time.Duration {
 }
 
 func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*chart.Chart, error) {
-	body, err := w.GitHub.Tarball(ctx, repo(p), p.HeadSHA)
+	sha, err := w.source(ctx, p, plan.Trust)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s at %s: %w", p.Repository, p.HeadSHA, err)
+		return nil, err
+	}
+	body, err := w.GitHub.Tarball(ctx, repo(p), sha)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s at %s: %w", p.Repository, sha, err)
 	}
 	defer func() { _ = body.Close() }()
 	return chart.Open(ctx, body, plan.Chart)
@@ -171,15 +190,19 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, erro
 	return uid, err
 }
 
-// clearAway removes what a first deployment made when it failed before anything was applied, so that a broken chart leaves
-// no empty namespace behind. A preview with something live, or whose objects are there to be looked at, is left alone.
-func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *preview.Failure) error {
+// nothingApplied reports whether the deployment failed before anything was brought into the namespace.
+func nothingApplied(f *preview.Failure) bool {
 	switch f.Diagnosis.Code {
 	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeRenderLimit, preview.CodeSandbox,
 		preview.CodeValues, preview.CodeConfig, preview.CodeSecretMissing:
-	default:
-		return nil
+		return true
 	}
+	return false
+}
+
+// clearAway removes what a first deployment made before it stopped with nothing applied, so that it leaves no empty namespace
+// behind. A preview with something live is left alone.
+func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview) error {
 	if p.LiveSHA != "" {
 		return nil
 	}

@@ -47,6 +47,7 @@ type Lifecycle interface {
 // GitHub is read before acting and carries the comment.
 type GitHub interface {
 	PullRequest(ctx context.Context, r ghapp.Repo, number int) (preview.PullRequest, error)
+	Branch(ctx context.Context, r ghapp.Repo, branch string) (sha string, err error)
 	Tarball(ctx context.Context, r ghapp.Repo, sha string) (io.ReadCloser, error)
 	Comment(ctx context.Context, r ghapp.Repo, number int, c ghapp.CommentRequest) (id int64, err error)
 }
@@ -91,6 +92,7 @@ type Settings interface {
 
 // Plan is how one preview is deployed at one commit.
 type Plan struct {
+	Trust   preview.Trust        // whose code it is, as the operator sees it
 	Host    string               // under which it shall answer
 	Chart   chart.Spec           // what to take from the repository
 	Values  chart.ValuesInput    // all layers but those of the chart and the repository's file
@@ -104,6 +106,8 @@ type Options struct {
 	Reader      Reader
 	Lifecycle   Lifecycle
 	GitHub      GitHub
+	People      People
+	Records     Records
 	Deployer    Deployer
 	Remover     Remover
 	Overview    Overview

@@ -359,7 +359,7 @@ func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
 		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{Code: preview.CodeConfig, Cause: "the repository is not configured", Blame: preview.BlameConfig})
 	}
 	return worker.Plan{
-		Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
+		Trust: of.Trust(), Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
 	}, nil
 }
 

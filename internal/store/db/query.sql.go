@@ -181,6 +181,46 @@ func (q *Queries) HoldJob(ctx context.Context, arg HoldJobParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const insertApproval = `-- name: InsertApproval :exec
+INSERT INTO approvals (id, preview_id, repository_id, number, sha, head_repository_id, base_branch, approver, approver_id, comment_id,
+    approved_at, withdrawn_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12)
+`
+
+type InsertApprovalParams struct {
+	ID               string
+	PreviewID        string
+	RepositoryID     int64
+	Number           int64
+	Sha              string
+	HeadRepositoryID int64
+	BaseBranch       string
+	Approver         string
+	ApproverID       int64
+	CommentID        int64
+	ApprovedAt       int64
+	WithdrawnAt      int64
+}
+
+func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) error {
+	_, err := q.db.ExecContext(ctx, insertApproval,
+		arg.ID,
+		arg.PreviewID,
+		arg.RepositoryID,
+		arg.Number,
+		arg.Sha,
+		arg.HeadRepositoryID,
+		arg.BaseBranch,
+		arg.Approver,
+		arg.ApproverID,
+		arg.CommentID,
+		arg.ApprovedAt,
+		arg.WithdrawnAt,
+	)
+	return err
+}
+
 const insertDelivery = `-- name: InsertDelivery :exec
 
 INSERT INTO deliveries (id, guid, event, action, repository, number, body_sha256, body, outcome, reason, received_at)
@@ -255,11 +295,11 @@ const insertPreview = `-- name: InsertPreview :execrows
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at, queued_at, missing_since)
+    changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
-    $32, $33, $34, $35)
+    $32, $33, $34, $35, $36, $37, $38, $39, $40)
 ON CONFLICT DO NOTHING
 `
 
@@ -299,6 +339,11 @@ type InsertPreviewParams struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	Bot              bool
+	HeadRepository   string
+	RemovedBy        string
+	Notice           string
+	Awaited          bool
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -338,6 +383,11 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.ClosedAt,
 		arg.QueuedAt,
 		arg.MissingSince,
+		arg.Bot,
+		arg.HeadRepository,
+		arg.RemovedBy,
+		arg.Notice,
+		arg.Awaited,
 	)
 	if err != nil {
 		return 0, err
@@ -364,6 +414,46 @@ func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deploym
 		&i.FinishedAt,
 	)
 	return i, err
+}
+
+const listApprovals = `-- name: ListApprovals :many
+SELECT id, preview_id, repository_id, number, sha, head_repository_id, base_branch, approver, approver_id, comment_id, approved_at, withdrawn_at FROM approvals WHERE preview_id = $1 ORDER BY approved_at DESC, id DESC
+`
+
+func (q *Queries) ListApprovals(ctx context.Context, previewID string) ([]Approval, error) {
+	rows, err := q.db.QueryContext(ctx, listApprovals, previewID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Approval{}
+	for rows.Next() {
+		var i Approval
+		if err := rows.Scan(
+			&i.ID,
+			&i.PreviewID,
+			&i.RepositoryID,
+			&i.Number,
+			&i.Sha,
+			&i.HeadRepositoryID,
+			&i.BaseBranch,
+			&i.Approver,
+			&i.ApproverID,
+			&i.CommentID,
+			&i.ApprovedAt,
+			&i.WithdrawnAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listDeliveries = `-- name: ListDeliveries :many
@@ -493,7 +583,7 @@ func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
 }
 
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -541,6 +631,11 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.ClosedAt,
 			&i.QueuedAt,
 			&i.MissingSince,
+			&i.Bot,
+			&i.HeadRepository,
+			&i.RemovedBy,
+			&i.Notice,
+			&i.Awaited,
 		); err != nil {
 			return nil, err
 		}
@@ -556,7 +651,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 }
 
 const listUnfinished = `-- name: ListUnfinished :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
 `
 
 func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
@@ -604,6 +699,11 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 			&i.ClosedAt,
 			&i.QueuedAt,
 			&i.MissingSince,
+			&i.Bot,
+			&i.HeadRepository,
+			&i.RemovedBy,
+			&i.Notice,
+			&i.Awaited,
 		); err != nil {
 			return nil, err
 		}
@@ -641,7 +741,7 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 }
 
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -683,12 +783,17 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.ClosedAt,
 		&i.QueuedAt,
 		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -735,6 +840,11 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.ClosedAt,
 		&i.QueuedAt,
 		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
 	)
 	return i, err
 }
@@ -869,8 +979,9 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     namespace_uid = $14, host = $15, url = $16, status = $17, generation = $18, settled = $19,
     live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
     comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
-    queued_at = $28, missing_since = $29
-WHERE id = $30 AND version = $31
+    queued_at = $28, missing_since = $29, bot = $30, head_repository = $31,
+    removed_by = $32, notice = $33, awaited = $34
+WHERE id = $35 AND version = $36
 `
 
 type UpdatePreviewParams struct {
@@ -903,6 +1014,11 @@ type UpdatePreviewParams struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	Bot              bool
+	HeadRepository   string
+	RemovedBy        string
+	Notice           string
+	Awaited          bool
 	ID               string
 	Version          int64
 }
@@ -938,6 +1054,11 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.ClosedAt,
 		arg.QueuedAt,
 		arg.MissingSince,
+		arg.Bot,
+		arg.HeadRepository,
+		arg.RemovedBy,
+		arg.Notice,
+		arg.Awaited,
 		arg.ID,
 		arg.Version,
 	)
@@ -945,4 +1066,19 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const withdrawApproval = `-- name: WithdrawApproval :exec
+UPDATE approvals SET withdrawn_at = $1 WHERE id = $2
+`
+
+type WithdrawApprovalParams struct {
+	WithdrawnAt int64
+	ID          string
+}
+
+// What an approval allows never changes: only its end can be written.
+func (q *Queries) WithdrawApproval(ctx context.Context, arg WithdrawApprovalParams) error {
+	_, err := q.db.ExecContext(ctx, withdrawApproval, arg.WithdrawnAt, arg.ID)
+	return err
 }
