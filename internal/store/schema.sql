@@ -53,6 +53,7 @@ CREATE TABLE previews (
     closed_at          BIGINT  NOT NULL,
     queued_at          BIGINT  NOT NULL DEFAULT 0,
     missing_since      BIGINT  NOT NULL DEFAULT 0,
+    comment_writes     BIGINT  NOT NULL DEFAULT 0,
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
@@ -67,6 +68,7 @@ CREATE TABLE deployments (
     diagnosis   TEXT   NOT NULL,
     started_at  BIGINT NOT NULL,
     finished_at BIGINT NOT NULL,
+    steps       TEXT   NOT NULL DEFAULT '',
     UNIQUE (preview_id, sha, attempt)
 );
 CREATE INDEX deployments_preview ON deployments (preview_id, started_at);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,18 +14,20 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// errQueued says that the limits leave no place for the deployment now.
-var errQueued = errors.New("queued")
-
 // deploy brings the preview to its head commit and reports the end, good or bad. An error it returns is an outage, or the
 // loss of the right to go on; then nothing was reported.
 func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error {
 	start := time.Now()
-	url, err := w.rollOut(ctx, c, &p, start)
-	if errors.Is(err, errQueued) {
+	steps, err := w.started(ctx, c, &p)
+	if err != nil {
+		return err
+	}
+	if p.Status == preview.StatusQueued {
 		return nil
 	}
+	url, err := w.rollOut(ctx, c, &p, start, steps)
 	if ctx.Err() != nil {
+		c.steps = steps.closed(context.Canceled)
 		return errors.Join(err, context.Cause(ctx))
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
@@ -35,8 +38,11 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 		}
 		e = preview.Event{Kind: preview.EventFailed, Diagnosis: &failure.Diagnosis}
 	} else if err != nil {
-		return err
+		// Tried again or given up later; what was done so far stands in the timeline.
+		_, _, told := w.handle(ctx, c, p, preview.Event{Kind: preview.EventSteps, Steps: steps.closed(err)})
+		return errors.Join(err, told)
 	}
+	e.Steps = steps.closed(err)
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
 	}
@@ -49,27 +55,52 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	return nil
 }
 
-// rollOut does the work of a deployment and returns the URL under which the preview answers.
-func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time) (string, error) {
-	plan, planErr := w.Settings.Plan(*p)
-	now, _, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
+// started hands in that the deployment begins and returns its timeline. When the limits leave no place for it, the preview is queued
+// afterwards. An earlier worker's deployment of the same generation goes on, with the steps it had.
+func (w *Worker) started(ctx context.Context, c *claim, p *preview.Preview) (*timeline, error) {
+	plan, _ := w.Settings.Plan(*p) // what is wrong with it is a failure of the deployment
+	now, d, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	*p = now
-	if p.Status == preview.StatusQueued {
-		return "", errQueued
+	if len(d.Deployments) > 0 || p.Status == preview.StatusQueued {
+		return newTimeline(nil, 0), nil
 	}
-	if planErr != nil {
-		return "", planErr
+	newest, err := w.Reader.Deployments(ctx, p.ID, 1)
+	if err != nil || len(newest) == 0 {
+		return newTimeline(nil, 0), err
+	}
+	return newTimeline(newest[0].Steps, time.Since(newest[0].StartedAt)), nil
+}
+
+// rollOut does the work of a deployment and returns the URL under which the preview answers.
+func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time, steps *timeline) (_ string, err error) {
+	telling, told := context.WithCancel(ctx)
+	var teller sync.WaitGroup
+	teller.Go(func() { w.tell(telling, c, *p, steps) })
+	defer func() { told(); teller.Wait() }()
+	plan, err := w.Settings.Plan(*p)
+	if err != nil {
+		return "", err
 	}
 
 	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
 	var opened *chart.Chart
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
-	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
-	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p); return err })
+	both.Go(func() (err error) {
+		end := steps.begin(preview.StepFetch)
+		opened, err = w.fetch(ctx, *p, plan)
+		end(err)
+		return err
+	})
+	both.Go(func() (err error) {
+		end := steps.begin(preview.StepNamespace)
+		uid, err = w.namespace(ctx, *p)
+		end(err)
+		return err
+	})
 	err = both.Wait()
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})

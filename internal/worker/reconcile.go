@@ -103,7 +103,7 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 	if err == nil || !superseded && !overtaken {
 		return err
 	}
-	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded})
+	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded, Steps: c.steps})
 	return err
 }
 

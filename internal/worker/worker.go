@@ -35,6 +35,7 @@ type Reader interface {
 	Preview(ctx context.Context, id string) (preview.Preview, error)
 	Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error)
 	Unfinished(ctx context.Context) ([]preview.Preview, error)
+	Usual(ctx context.Context, repositoryID int64) (time.Duration, error)
 }
 
 // Lifecycle takes events and knows the line.
@@ -115,6 +116,7 @@ type Options struct {
 	Poll        time.Duration // how long a wake-up of another process may go unnoticed
 	ReadyLimit  time.Duration // from the start of a deployment until its workloads are ready (S4)
 	GoneLimit   time.Duration // for one attempt at removing a namespace (S6)
+	PublicLogs  bool          // the comments of public repositories show lines of container logs
 	Log         *slog.Logger
 	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics
 }

@@ -28,6 +28,7 @@ type Deployment struct {
 	Diagnosis  string
 	StartedAt  int64
 	FinishedAt int64
+	Steps      string
 }
 
 type Job struct {
@@ -79,4 +80,5 @@ type Preview struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	CommentWrites    int64
 }
