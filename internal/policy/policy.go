@@ -300,8 +300,10 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	case preview.EventCommenting:
 		p.CommentAttempted = true
 	case preview.EventCommented:
+		if p.CommentHash != e.CommentHash {
+			p.CommentWrites++
+		}
 		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
-		p.CommentWrites++
 	case preview.EventCommentGone:
 		p.CommentHash = e.CommentHash
 	}
