@@ -36,6 +36,9 @@ type DeployRequest struct {
 	Values   map[string]any     // laid over all of them
 	Version  string             // head SHA, kept with the release
 	Timeout  time.Duration      // for each hook; 0 means 5 minutes
+
+	// Step, if set, is told that a step begins, and returns what is told its end. It may be called from many goroutines.
+	Step func(name preview.StepName) (end func(error))
 }
 
 // ObjectRef names one object of a release.
@@ -95,6 +98,7 @@ type operation struct {
 	applier *applier
 	records *records
 	objects []ObjectRef
+	applied func(error) // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -102,6 +106,9 @@ type operation struct {
 }
 
 func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
+	if r.Step == nil {
+		r.Step = func(preview.StepName) func(error) { return func(error) {} }
+	}
 	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
@@ -124,7 +131,9 @@ func (op *operation) run() (Deployed, error) {
 		return Deployed{}, err
 	}
 	first, number := next(op.records.all())
+	end := op.r.Step(preview.StepRender)
 	rendered, err := op.render(first, number, helm.Capabilities)
+	end(err)
 	if err != nil {
 		return Deployed{}, err
 	}
@@ -136,6 +145,9 @@ func (op *operation) run() (Deployed, error) {
 		result, err = op.install(helm).RunWithContext(op.rendering, inert(rendered), rendered.Values)
 	} else {
 		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
+	}
+	if op.applied != nil {
+		op.applied(err)
 	}
 	if err != nil {
 		return Deployed{}, op.explain(err)
@@ -169,7 +181,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		Client:    &kube.Client{Factory: f, Namespace: namespace},
 		namespace: namespace,
 		kinds:     mapper,
-		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
 	}
 	op.applier.SetLogger(log)
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
@@ -222,6 +234,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	if !op.settle() {
 		return op.ctx.Err()
 	}
+	op.applied = op.r.Step(preview.StepApply)
 	for _, h := range rel.Hooks {
 		runs := func(e release.HookEvent) bool {
 			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)

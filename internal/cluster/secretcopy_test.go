@@ -261,7 +261,7 @@ func TestPullSecret(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(references(want), account.ImagePullSecrets); len(want)+len(account.ImagePullSecrets) > 0 && diff != "" {
+		if diff := cmp.Diff(pullReferences(want), account.ImagePullSecrets); len(want)+len(account.ImagePullSecrets) > 0 && diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -270,7 +270,7 @@ func TestPullSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account.ImagePullSecrets = append(references([]string{"theirs"}), account.ImagePullSecrets...)
+	account.ImagePullSecrets = append(pullReferences([]string{"theirs"}), account.ImagePullSecrets...)
 	if _, err := accounts.Update(t.Context(), account, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func (c *Cluster) pullChange(ctx context.Context, namespace string, ours, pull [
 	case apierrors.IsNotFound(err) && len(pull) == 0:
 		return nil, nil //nolint:nilnil // nothing to do
 	case apierrors.IsNotFound(err): // its controller has not made it yet, and will leave ours
-		fresh := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: defaultAccount}, ImagePullSecrets: references(pull)}
+		fresh := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: defaultAccount}, ImagePullSecrets: pullReferences(pull)}
 		return func(ctx context.Context) error {
 			_, err := accounts.Create(ctx, fresh, metav1.CreateOptions{})
 			if !apierrors.IsAlreadyExists(err) {
@@ -50,7 +50,7 @@ func (c *Cluster) pullChange(ctx context.Context, namespace string, ours, pull [
 	want := slices.DeleteFunc(slices.Clone(account.ImagePullSecrets), func(r corev1.LocalObjectReference) bool {
 		return slices.Contains(ours, r.Name) && !slices.Contains(pull, r.Name)
 	})
-	for _, r := range references(pull) {
+	for _, r := range pullReferences(pull) {
 		if !slices.Contains(want, r) {
 			want = append(want, r)
 		}
@@ -69,7 +69,7 @@ func (c *Cluster) pullChange(ctx context.Context, namespace string, ours, pull [
 	}, nil
 }
 
-func references(names []string) []corev1.LocalObjectReference {
+func pullReferences(names []string) []corev1.LocalObjectReference {
 	refs := make([]corev1.LocalObjectReference, len(names))
 	for i, name := range names {
 		refs[i].Name = name

@@ -27,7 +27,7 @@ func Reference() string {
 	}
 	var items func(list key)
 	items = func(list key) {
-		if list.Type != "list" {
+		if list.Type != "list" || list.Elem.Kind() != reflect.Struct {
 			return
 		}
 		for _, item := range keysOf(list.Elem, list.Path+"[]") {
@@ -37,7 +37,7 @@ func Reference() string {
 	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
 		doc := k.Doc
-		if k.Items != nil {
+		if k.Type == "list" {
 			doc += " As a variable: YAML or JSON."
 		}
 		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)

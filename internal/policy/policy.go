@@ -205,6 +205,7 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 		return preview.Decision{} // taken up again: nothing is new for people
 	}
 	p.Status, p.Host, p.Diagnosis, p.QueuedAt, p.ChangedAt = preview.StatusDeploying, e.Host, nil, time.Time{}, s.Now
+	p.CommentWrites = 0
 	d.Preview = &p
 	return d
 }
@@ -224,6 +225,8 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 		p.ChangedAt = s.Now
 	}
 	switch e.Kind {
+	case preview.EventSteps:
+		return stepped(s, p, e), nil
 	case preview.EventNamespace:
 		p.NamespaceUID = e.NamespaceUID
 		return preview.Decision{Preview: &p, Advance: e.NamespaceUID == ""}, nil
@@ -283,10 +286,27 @@ func finish(s preview.State, e preview.Event, status preview.DeploymentStatus) [
 	}
 	d := *s.Deployment
 	d.Status, d.FinishedAt = status, s.Now
+	if e.Steps != nil {
+		d.Steps = e.Steps
+	}
 	if status == preview.DeploymentFailed {
 		d.Diagnosis = e.Diagnosis
 	}
 	return []preview.Deployment{d}
+}
+
+// stepped takes over how far a deployment is. The comment follows a while later, and not for each step: see preview.Preview.MayEdit.
+func stepped(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
+	if s.Deployment == nil || s.Deployment.Status != preview.DeploymentRunning || s.Deployment.Generation != e.Generation {
+		return preview.Decision{}
+	}
+	dep := *s.Deployment
+	dep.Steps = e.Steps
+	d := preview.Decision{Deployments: []preview.Deployment{dep}}
+	if p.MayEdit() {
+		d.Jobs = []preview.JobRequest{{Kind: preview.JobComment, Delay: settle}}
+	}
+	return d
 }
 
 // commented takes over what became of the comment. It asks for no job: the comment job itself runs again when its
@@ -297,6 +317,9 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	case preview.EventCommenting:
 		p.CommentAttempted = true
 	case preview.EventCommented:
+		if p.CommentHash != e.CommentHash {
+			p.CommentWrites++
+		}
 		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
 	case preview.EventCommentGone:
 		p.CommentHash = e.CommentHash

@@ -18,6 +18,7 @@ const (
 	EventStarted     EventKind = "started"         // a deployment begins
 	EventProceed     EventKind = "proceed"         // a deployment that needs an approval is about to take its next step
 	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours, or is about to be cleared away again (no UID)
+	EventSteps       EventKind = "steps"           // the deployment's steps so far
 	EventSucceeded   EventKind = "succeeded"       // the deployment is ready
 	EventFailed      EventKind = "failed"          // the deployment failed for good
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
@@ -45,6 +46,7 @@ type Event struct {
 	NamespaceUID string // namespace
 	URL          string // succeeded
 	Diagnosis    *Diagnosis
+	Steps        []Step // steps, succeeded, failed, superseded
 
 	CommentID   int64 // commented
 	CommentHash string

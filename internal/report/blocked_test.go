@@ -42,7 +42,7 @@ func TestForeignNames(t *testing.T) {
 		p.BaseBranch = "x" + foreign
 		bot := byBot()
 		bot.Author = "x" + foreign + "[bot]"
-		return report.Comment(p, nil, nil) + "\n\n" + report.Comment(bot, nil, nil)
+		return report.Comment(report.View{Preview: p}) + "\n\n" + report.Comment(report.View{Preview: bot})
 	}
 	want := outline(comment("x"))
 	rapid.Check(t, func(rt *rapid.T) {
@@ -57,7 +57,7 @@ func TestForeignNames(t *testing.T) {
 func TestApprovalNamesTheWholeCommit(t *testing.T) {
 	t.Parallel()
 	p := fork("octo/shop")
-	if body := report.Comment(p, nil, nil); !strings.Contains(body, "/preview approve "+p.HeadSHA+"\n") {
+	if body := report.Comment(report.View{Preview: p}); !strings.Contains(body, "/preview approve "+p.HeadSHA+"\n") {
 		t.Errorf("the comment does not give the whole command:\n%s", body)
 	}
 }

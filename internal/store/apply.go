@@ -176,14 +176,20 @@ func writeDeployments(ctx context.Context, q *db.Queries, previewID string, depl
 		if err != nil {
 			return err
 		}
+		steps, err := encodeSteps(d.Steps)
+		if err != nil {
+			return err
+		}
 		if d.ID != "" {
-			err = q.UpdateDeployment(ctx, db.UpdateDeploymentParams{ID: d.ID, Status: string(d.Status), Diagnosis: diagnosis, FinishedAt: toMS(d.FinishedAt)})
+			err = q.UpdateDeployment(ctx, db.UpdateDeploymentParams{
+				ID: d.ID, Status: string(d.Status), Diagnosis: diagnosis, FinishedAt: toMS(d.FinishedAt), Steps: steps,
+			})
 		} else {
 			var before int64
 			if before, err = q.CountAttempts(ctx, db.CountAttemptsParams{PreviewID: previewID, Sha: d.SHA}); err == nil {
 				err = q.InsertDeployment(ctx, db.InsertDeploymentParams{
 					ID: newID(), PreviewID: previewID, Sha: d.SHA, Attempt: before + 1, Generation: d.Generation,
-					Status: string(d.Status), Diagnosis: diagnosis, StartedAt: toMS(d.StartedAt), FinishedAt: toMS(d.FinishedAt),
+					Status: string(d.Status), Diagnosis: diagnosis, StartedAt: toMS(d.StartedAt), FinishedAt: toMS(d.FinishedAt), Steps: steps,
 				})
 			}
 		}

@@ -58,6 +58,7 @@ CREATE TABLE previews (
     removed_by         TEXT    NOT NULL DEFAULT '',
     notice             TEXT    NOT NULL DEFAULT '',
     awaited            BOOLEAN NOT NULL DEFAULT FALSE,
+    comment_writes     BIGINT  NOT NULL DEFAULT 0,
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
@@ -72,6 +73,7 @@ CREATE TABLE deployments (
     diagnosis   TEXT   NOT NULL,
     started_at  BIGINT NOT NULL,
     finished_at BIGINT NOT NULL,
+    steps       TEXT   NOT NULL DEFAULT '',
     UNIQUE (preview_id, sha, attempt)
 );
 CREATE INDEX deployments_preview ON deployments (preview_id, started_at);

@@ -20,7 +20,9 @@ var errQueued = errors.New("queued")
 // loss of the right to go on; then nothing was reported.
 func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error {
 	start, had := time.Now(), p.NamespaceUID
-	url, err := w.rollOut(ctx, c, &p, start)
+	c.steps = nil
+	steps := newTimeline()
+	url, err := w.rollOut(ctx, c, &p, start, steps)
 	switch {
 	case errors.Is(err, errQueued):
 		return nil
@@ -30,6 +32,7 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 		}
 		return w.clearAway(ctx, c, p)
 	case ctx.Err() != nil:
+		c.steps = steps.closed(context.Canceled)
 		return errors.Join(err, context.Cause(ctx))
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
@@ -45,8 +48,11 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 		}
 		e = preview.Event{Kind: preview.EventFailed, Diagnosis: &failure.Diagnosis}
 	} else if err != nil {
-		return err
+		// Tried again or given up later; what was done so far stands in the timeline.
+		_, _, told := w.handle(ctx, c, p, preview.Event{Kind: preview.EventSteps, Steps: steps.closed(err)})
+		return errors.Join(err, told)
 	}
+	e.Steps = steps.closed(err)
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
 	}
@@ -60,12 +66,12 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 }
 
 // rollOut does the work of a deployment and returns the URL under which the preview answers.
-func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time) (string, error) {
+func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time, steps *timeline) (string, error) {
 	plan, planErr := w.plan(ctx, *p)
 	if planErr != nil && !told(planErr) {
 		return "", planErr
 	}
-	now, _, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
+	now, d, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
 	if err != nil {
 		return "", err
 	}
@@ -81,13 +87,25 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	if err := w.cleared(ctx, c, *p, plan.Trust); err != nil {
 		return "", err
 	}
+	stop, err := w.follow(ctx, c, *p, d, steps)
+	if err != nil {
+		return "", err
+	}
+	defer stop()
 
 	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
 	var opened *chart.Chart
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
-	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
 	both.Go(func() (err error) {
+		end := steps.begin(preview.StepFetch)
+		opened, err = w.fetch(ctx, *p, plan)
+		end(err)
+		return err
+	})
+	both.Go(func() (err error) {
+		end := steps.begin(preview.StepNamespace)
+		defer func() { end(err) }()
 		if uid, err = w.namespace(ctx, *p); err != nil {
 			return err
 		}
@@ -113,11 +131,15 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	plan.Values.Chart = opened
 	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
 		Identity: identity(*p), Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
+		Step: steps.begin,
 	})
 	if err != nil {
 		return "", err
 	}
-	if err := w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p)); err != nil {
+	end := steps.begin(preview.StepReady)
+	err = w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p, steps))
+	end(err)
+	if err != nil {
 		return "", err
 	}
 	url, err := w.Deployer.URL(ctx, identity(*p), deployed.Objects, plan.Host)
@@ -217,8 +239,9 @@ func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview) err
 	return err
 }
 
-func (w *Worker) progress(p preview.Preview) func(cluster.Progress) {
+func (w *Worker) progress(p preview.Preview, steps *timeline) func(cluster.Progress) {
 	return func(g cluster.Progress) {
+		steps.note(preview.StepReady, g.Waiting)
 		w.Log.Debug("waiting", "preview", p.Ref(), "ready", g.Ready, "total", g.Total, "for", g.Waiting)
 	}
 }

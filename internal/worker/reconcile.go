@@ -114,7 +114,7 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 	if err == nil || !superseded && !overtaken {
 		return err
 	}
-	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded})
+	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded, Steps: c.steps})
 	return err
 }
 
@@ -141,7 +141,11 @@ func (w *Worker) watchTruth(ctx context.Context, c *claim, p preview.Preview, ca
 		}
 		if now.Generation != p.Generation {
 			w.Log.Info("superseded", "preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "by", preview.ShortSHA(now.HeadSHA), "open", now.Open)
-			cancel(errSuperseded)
+			cause := errSuperseded
+			if now.Open {
+				cause = fmt.Errorf("%w: %w", errSuperseded, preview.ErrReplaced)
+			}
+			cancel(cause)
 			return
 		}
 	}

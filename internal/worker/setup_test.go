@@ -65,7 +65,7 @@ func setup(t *testing.T) *bundle {
 	log := slog.New(slog.DiscardHandler)
 	b.store = storetest.SQLite(t)
 	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts}
-	b.door = lifecycle.New(b.store, rules, log)
+	b.door = lifecycle.New(b.store, rules, log, nil)
 	hook, err := webhook.New(webhook.Options{Lifecycle: b.door, Secrets: [][]byte{[]byte(secret)}, Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +251,10 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string
 	}
 	return g.namespaces[id.Namespace], nil
 }
+
+func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) { return false, nil }
+
+func (g *ground) SyncSecrets(context.Context, cluster.Identity, []cluster.SecretCopy) error { return nil }
 
 func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Deployed, error) {
 	g.mu.Lock()

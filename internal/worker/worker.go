@@ -36,6 +36,7 @@ type Reader interface {
 	Preview(ctx context.Context, id string) (preview.Preview, error)
 	Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error)
 	Unfinished(ctx context.Context) ([]preview.Preview, error)
+	Usual(ctx context.Context, repositoryID int64) (time.Duration, error)
 }
 
 // Lifecycle takes events and knows the line.
@@ -124,6 +125,7 @@ type Options struct {
 	ReadyLimit  time.Duration    // from the start of a deployment until its workloads are ready (S4)
 	GoneLimit   time.Duration    // for one attempt at removing a namespace (S6)
 	Hide        *redact.Redactor // what is said about a failed attempt is stored without these; nil: without what looks like a credential
+	PublicLogs  bool             // the comments of public repositories show lines of container logs
 	Log         *slog.Logger
 	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics
 }

@@ -277,6 +277,9 @@ func (p *process) Deployments(ctx context.Context, previewID string, limit int) 
 	return found, err
 }
 
+// Usual implements worker.Reader. Nothing rests on it but a line in the comment of a deployment in progress.
+func (p *process) Usual(context.Context, int64) (time.Duration, error) { return 0, nil }
+
 // Unfinished implements worker.Reader.
 func (p *process) Unfinished(ctx context.Context) (found []preview.Preview, err error) {
 	err = p.tx(ctx, 17, func(time.Time) (bool, error) {

@@ -58,6 +58,7 @@ type Deployment struct {
 	Diagnosis  string
 	StartedAt  int64
 	FinishedAt int64
+	Steps      string
 }
 
 type Job struct {
@@ -114,4 +115,5 @@ type Preview struct {
 	RemovedBy        string
 	Notice           string
 	Awaited          bool
+	CommentWrites    int64
 }

@@ -260,8 +260,8 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 }
 
 const insertDeployment = `-- name: InsertDeployment :exec
-INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertDeploymentParams struct {
@@ -274,6 +274,7 @@ type InsertDeploymentParams struct {
 	Diagnosis  string
 	StartedAt  int64
 	FinishedAt int64
+	Steps      string
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -287,6 +288,7 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.Diagnosis,
 		arg.StartedAt,
 		arg.FinishedAt,
+		arg.Steps,
 	)
 	return err
 }
@@ -295,11 +297,13 @@ const insertPreview = `-- name: InsertPreview :execrows
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited)
+    changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
+    comment_writes)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
-    $32, $33, $34, $35, $36, $37, $38, $39, $40)
+    $32, $33, $34, $35, $36, $37, $38, $39, $40,
+    $41)
 ON CONFLICT DO NOTHING
 `
 
@@ -344,6 +348,7 @@ type InsertPreviewParams struct {
 	RemovedBy        string
 	Notice           string
 	Awaited          bool
+	CommentWrites    int64
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -388,6 +393,7 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.RemovedBy,
 		arg.Notice,
 		arg.Awaited,
+		arg.CommentWrites,
 	)
 	if err != nil {
 		return 0, err
@@ -396,7 +402,7 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 }
 
 const lastDeployment = `-- name: LastDeployment :one
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deployment, error) {
@@ -412,8 +418,47 @@ func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deploym
 		&i.Diagnosis,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Steps,
 	)
 	return i, err
+}
+
+const lastSuccesses = `-- name: LastSuccesses :many
+SELECT d.started_at, d.finished_at FROM deployments d JOIN previews p ON p.id = d.preview_id
+WHERE p.repository_id = $1 AND d.status = 'succeeded' ORDER BY d.started_at DESC, d.id DESC LIMIT $2
+`
+
+type LastSuccessesParams struct {
+	RepositoryID int64
+	MaxRows      int32
+}
+
+type LastSuccessesRow struct {
+	StartedAt  int64
+	FinishedAt int64
+}
+
+func (q *Queries) LastSuccesses(ctx context.Context, arg LastSuccessesParams) ([]LastSuccessesRow, error) {
+	rows, err := q.db.QueryContext(ctx, lastSuccesses, arg.RepositoryID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LastSuccessesRow{}
+	for rows.Next() {
+		var i LastSuccessesRow
+		if err := rows.Scan(&i.StartedAt, &i.FinishedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listApprovals = `-- name: ListApprovals :many
@@ -496,7 +541,7 @@ func (q *Queries) ListDeliveries(ctx context.Context, maxRows int32) ([]Delivery
 }
 
 const listDeployments = `-- name: ListDeployments :many
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
 `
 
 type ListDeploymentsParams struct {
@@ -523,6 +568,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.Diagnosis,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Steps,
 		); err != nil {
 			return nil, err
 		}
@@ -583,7 +629,7 @@ func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
 }
 
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -636,6 +682,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.RemovedBy,
 			&i.Notice,
 			&i.Awaited,
+			&i.CommentWrites,
 		); err != nil {
 			return nil, err
 		}
@@ -651,7 +698,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 }
 
 const listUnfinished = `-- name: ListUnfinished :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
 `
 
 func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
@@ -704,6 +751,7 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 			&i.RemovedBy,
 			&i.Notice,
 			&i.Awaited,
+			&i.CommentWrites,
 		); err != nil {
 			return nil, err
 		}
@@ -741,7 +789,7 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 }
 
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -788,12 +836,13 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.RemovedBy,
 		&i.Notice,
 		&i.Awaited,
+		&i.CommentWrites,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -845,6 +894,7 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.RemovedBy,
 		&i.Notice,
 		&i.Awaited,
+		&i.CommentWrites,
 	)
 	return i, err
 }
@@ -952,13 +1002,14 @@ func (q *Queries) SeenBody(ctx context.Context, arg SeenBodyParams) (int64, erro
 }
 
 const updateDeployment = `-- name: UpdateDeployment :exec
-UPDATE deployments SET status = $1, diagnosis = $2, finished_at = $3 WHERE id = $4
+UPDATE deployments SET status = $1, diagnosis = $2, finished_at = $3, steps = $4 WHERE id = $5
 `
 
 type UpdateDeploymentParams struct {
 	Status     string
 	Diagnosis  string
 	FinishedAt int64
+	Steps      string
 	ID         string
 }
 
@@ -967,6 +1018,7 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.Status,
 		arg.Diagnosis,
 		arg.FinishedAt,
+		arg.Steps,
 		arg.ID,
 	)
 	return err
@@ -980,8 +1032,8 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
     comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
     queued_at = $28, missing_since = $29, bot = $30, head_repository = $31,
-    removed_by = $32, notice = $33, awaited = $34
-WHERE id = $35 AND version = $36
+    removed_by = $32, notice = $33, awaited = $34, comment_writes = $35
+WHERE id = $36 AND version = $37
 `
 
 type UpdatePreviewParams struct {
@@ -1019,6 +1071,7 @@ type UpdatePreviewParams struct {
 	RemovedBy        string
 	Notice           string
 	Awaited          bool
+	CommentWrites    int64
 	ID               string
 	Version          int64
 }
@@ -1059,6 +1112,7 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.RemovedBy,
 		arg.Notice,
 		arg.Awaited,
+		arg.CommentWrites,
 		arg.ID,
 		arg.Version,
 	)
