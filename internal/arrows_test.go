@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"internal/redact":    {},
 	"internal/policy":    {"internal/preview"},
 	"internal/diagnose":  {"internal/preview"},
-	"internal/report":    {"internal/preview"},
+	"internal/report":    {"internal/preview", "internal/diagnose"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
 	"internal/sandbox":   {},

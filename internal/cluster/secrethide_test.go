@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/redact"
 )
@@ -80,7 +81,7 @@ func TestCopiedSecretIsHidden(t *testing.T) {
 	done := b.deploy(makeChart(map[string]string{"leaky.yaml": leakTemplate}), map[string]any{"secret": "db"})
 	err := b.c.WaitReady(t.Context(), b.id, done.Objects, 2*time.Minute, nil)
 	d := expectNoCanary(t, err)
-	if d.Code != CodeCrashLoop || len(d.Evidence) < 6 {
+	if d.Code != diagnose.CodeCrashLoop || len(d.Evidence) < 6 {
 		t.Errorf("%+v", d)
 	}
 	if !slices.Contains(*learned, canarySecret) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -93,8 +94,11 @@ func failed(v View) state {
 	if !d.FinishedAt.IsZero() {
 		s.facts = append(s.facts, "after "+duration(d.FinishedAt.Sub(d.StartedAt)))
 	}
-	if v.Preview.Diagnosis != nil {
-		s.facts = append(s.facts, "**"+whose(v.Preview.Diagnosis.Blame)+"**")
+	if d := v.Preview.Diagnosis; d != nil {
+		s.facts = append(s.facts, "**"+whose(d.Blame)+"**")
+		if title := diagnose.Title(d.Code); title != "" {
+			s.title += ": " + title
+		}
 	}
 	return s
 }

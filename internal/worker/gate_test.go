@@ -47,8 +47,8 @@ func TestForkApproved(t *testing.T) {
 	b.approve(pull, b.writer)
 	b.becomes(pull, preview.StatusRunning)
 	got := b.ground.last()
-	if got.Version != first || got.Values["image"].(map[string]any)["tag"] != first {
-		t.Errorf("deployed %s with the image %v, want %s", got.Version, got.Values["image"], first)
+	if got.Version != first || got.Layers.ImageTag != first {
+		t.Errorf("deployed %s with the image %s, want %s", got.Version, got.Layers.ImageTag, first)
 	}
 	for _, f := range got.Files {
 		if f.Name == "values.yaml" && string(f.Data) != "from: base\n" {
