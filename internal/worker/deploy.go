@@ -29,6 +29,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
 	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Diagnosis.Code == preview.CodeStuckDelete {
+		return w.standAside(ctx, c, p, failure)
+	}
 	if errors.As(err, &failure) {
 		if err := w.clearAway(ctx, c, p, failure); err != nil {
 			return err
@@ -51,6 +54,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 
 // rollOut does the work of a deployment and returns the URL under which the preview answers.
 func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time) (string, error) {
+	if err := w.oldIsGone(ctx, *p); err != nil {
+		return "", err
+	}
 	plan, planErr := w.plan(ctx, *p)
 	if planErr != nil && !told(planErr) {
 		return "", planErr
