@@ -86,6 +86,31 @@ func TestGateWaitsForWrites(t *testing.T) {
 	}
 }
 
+// TestGateWithoutLease: Helm's writes, a release that is unlocked among them, go out only while the lease is held.
+func TestGateWithoutLease(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	held := true
+	g := &gate{ctx: preview.WithLease(t.Context(), func() bool { return held }), next: roundTrip(func(req *http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+	})}
+	for _, held = range []bool{true, false} {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+			resp, err := g.RoundTrip(httptest.NewRequestWithContext(t.Context(), method, "/api/v1/namespaces/a/secrets/sh.helm.release.v1.preview.v2", nil))
+			if err == nil {
+				resp.Body.Close()
+			}
+			if refused := errors.Is(err, preview.ErrStale); refused == (held || method == http.MethodGet) {
+				t.Errorf("%s with the lease held %t: %v", method, held, err)
+			}
+		}
+	}
+	if sent != 6 {
+		t.Errorf("%d requests were sent, want 6", sent)
+	}
+}
+
 // TestLeased: a write under way when its work is stopped gets a little time for its answer; none leaves without the lease, or
 // after the end of its work.
 func TestLeased(t *testing.T) {

@@ -71,6 +71,9 @@ func (t *transport) signed(req *http.Request, at call) (*http.Response, error) {
 			return nil, err
 		}
 		defer done()
+		if err := req.Context().Err(); err != nil {
+			return nil, err
+		}
 		if !preview.LeaseHeld(req.Context()) { // it was paused, or waited for its turn too long; somebody else may have written meanwhile
 			return nil, fmt.Errorf("%s %s not sent, the lease is over: %w", req.Method, req.URL.Path, preview.ErrStale)
 		}

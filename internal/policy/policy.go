@@ -85,8 +85,8 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
 	case s.Duplicate:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
-	case s.Preview == nil && (e.Closed || !e.PullRequest.Open): // what a preview is made with is wanted until GitHub is asked
-		return ignored("pull request #%d is closed and has no preview", e.Key.Number)
+	case s.Preview == nil && e.Closed:
+		return ignored("pull request #%d was closed and has no preview", e.Key.Number)
 	}
 	d := preview.Decision{Outcome: preview.DeliveryAccepted, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
 	if s.Preview == nil {
@@ -252,6 +252,9 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 	case preview.EventSuperseded:
 		return preview.Decision{Deployments: finish(s, e, preview.DeploymentSuperseded)}, nil
 	case preview.EventDeleteStuck:
+		if old := p.Diagnosis; old != nil && old.Code == e.Diagnosis.Code && old.Cause == e.Diagnosis.Cause {
+			return preview.Decision{}, nil // told before
+		}
 		p.Diagnosis = e.Diagnosis
 		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
 	case preview.EventDeleted:

@@ -205,8 +205,7 @@ func TestIgnored(t *testing.T) {
 		want string
 	}{
 		"not configured":     {preview.Event{PullRequest: foreign}, "evil/web is not configured: add it under `repositories`"},
-		"closed, no preview": {preview.Event{PullRequest: pull(shaA, false), Closed: true}, "#7 is closed and has no preview"},
-		"edited when closed": {preview.Event{PullRequest: pull(shaA, false)}, "#7 is closed and has no preview"},
+		"closed, no preview": {preview.Event{PullRequest: pull(shaA, false), Closed: true}, "#7 was closed and has no preview"},
 		"unused event":       {preview.Event{Unused: `event "star" is not used`}, `event "star" is not used`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,6 +356,22 @@ func TestMissing(t *testing.T) {
 	if w.p.Repository != "acme/web" || w.p.HeadSHA != shaA {
 		t.Errorf("what is known of the pull request was lost: %+v", w.p.PullRequest)
 	}
+}
+
+// TestStuck: that a removal is stuck is told once, and again when something else holds it.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaA, false)
+	stuck := func(cause string) {
+		w.apply(preview.Event{Kind: preview.EventDeleteStuck, Generation: w.p.Generation, Diagnosis: &preview.Diagnosis{Code: preview.CodeStuckDelete, Cause: cause}})
+	}
+	stuck("a finalizer")
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
+	stuck("a finalizer")
+	w.expect(preview.StatusDeleting, true)
+	stuck("another one")
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
 }
 
 func TestLeftover(t *testing.T) {

@@ -36,7 +36,7 @@ type Event struct {
 	Delivery    *Delivery   // hint: stored in the same transaction
 	Fence       *Fence      // of the job on whose behalf a worker speaks; nil from a surface
 	PullRequest PullRequest // hint, observed
-	Closed      bool        // hint: the delivery says the pull request was closed
+	Closed      bool        // hint: the delivery says the pull request is closed
 	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
 
 	Generation   int64 // started … deleted: of the preview, as the worker read it

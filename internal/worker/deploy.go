@@ -40,6 +40,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	if errors.As(err, &failure) && failure.Again {
 		return err
 	}
+	if errors.As(err, &failure) && failure.Diagnosis.Code == preview.CodeStuckDelete {
+		return w.standAside(ctx, c, p, failure)
+	}
 	if errors.As(err, &failure) {
 		if nothingApplied(failure) {
 			if err := w.clearAway(ctx, c, p); err != nil {
@@ -67,6 +70,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 
 // rollOut does the work of a deployment and returns the URL under which the preview answers.
 func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time, steps *timeline) (string, error) {
+	if err := w.oldIsGone(ctx, *p); err != nil {
+		return "", err
+	}
 	plan, planErr := w.plan(ctx, *p)
 	if planErr != nil && !told(planErr) {
 		return "", planErr

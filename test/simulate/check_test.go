@@ -143,7 +143,7 @@ func (w *world) checkFinish(by *process, j *job, generation int64) {
 	}
 }
 
-// checkRetry checks that nothing that was asked for since the truth was read is put off with the job.
+// checkRetry checks that nothing that was asked for while the job ran, and since the truth was read, is put off with it.
 func (w *world) checkRetry(by *process, j *job, now time.Time) {
 	if j.kind != preview.JobReconcile || !j.notBefore.After(now) {
 		return
@@ -153,7 +153,7 @@ func (w *world) checkRetry(by *process, j *job, now time.Time) {
 	if of == nil {
 		return
 	}
-	if asked := j.asked[j.generation]; of.reads[by.name].Before(asked) {
+	if asked := j.asked[j.generation]; asked.After(j.takes[len(j.takes)-1]) && of.reads[by.name].Before(asked) {
 		w.violate("I12", "%s puts %s off until %s, which was asked for at %s; its last look was at %s",
 			by.name, known.Key, j.notBefore.Sub(w.start), asked.Sub(w.start), of.reads[by.name].Sub(w.start))
 	}

@@ -107,6 +107,9 @@ func (w *world) left() (left []violation) {
 			miss("I12", "job %s of %s is not done", j.kind, j.preview)
 		}
 	}
+	if len(left) > 0 {
+		return left // then the rest need not be right yet
+	}
 	wanted := map[preview.Key]bool{}
 	for _, of := range w.hub.pulls {
 		known := w.db.byKey(of.key)

@@ -185,7 +185,7 @@ func (h *hub) tell(p *pull, o op, action string) {
 	h.ids++
 	id := fmt.Sprintf("d%d", h.ids)
 	d := &delivery{at: len(h.deliveries), event: preview.Event{
-		Kind: preview.EventHint, Key: p.key, PullRequest: h.snapshot(p), Closed: action == "closed",
+		Kind: preview.EventHint, Key: p.key, PullRequest: h.snapshot(p), Closed: !p.open,
 		Delivery: &preview.Delivery{GUID: id, Event: "pull_request", Action: action, BodySHA256: id, Repository: p.repo.name, Number: p.key.Number},
 	}}
 	h.deliveries = append(h.deliveries, d)
