@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -37,7 +38,10 @@ type Cluster struct {
 	base     http.RoundTripper // authenticated, shared by everything
 	client   *kubernetes.Clientset
 	dynamic  *dynamic.DynamicClient
+	metadata metadata.Interface // for questions that the names alone answer
 	mapper   meta.RESTMapper
+
+	drainLimit time.Duration // the constant; tests shorten it
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -73,6 +77,8 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		log:      o.Log,
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,
+
+		drainLimit: drainLimit,
 	}
 	if c.log == nil {
 		c.log = slog.Default()
@@ -82,6 +88,9 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	if c.dynamic, err = dynamic.NewForConfigAndClient(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(c.config, client); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	// All operations share what the mapper finds out, so no operation's context ends its requests.
