@@ -126,8 +126,6 @@ const comments = 4
 type Worker struct {
 	Options
 
-	sick map[string]bool // previews that looked degraded last time; only the health job touches it
-
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 }
@@ -137,7 +135,7 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
