@@ -15,7 +15,7 @@ TESTBED = tools/run testbed $(if $(STRICT),-stop) test
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants bench lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,11 @@ simulate: needs-go ## play N histories of crashes, lost replies and lies over th
 mutants: needs-go needs-git ## show that the simulation catches each of the seeded mistakes
 	@go run ./test/mutants
 
-bench: needs-go ## measure
+bench: needs-go ## measure one pull request against kubectl
 	go run ./bench
+
+bench-50: needs-go ## measure fifty pull requests opened at once, on simulated nodes
+	go run ./bench -pulls 50 -n 3
 
 lint: needs-go needs-git ## check form: gofmt, vet, linters, tidy modules, unreachable functions
 	tools/lint $(MODULES)

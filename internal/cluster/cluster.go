@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -49,12 +50,15 @@ type Cluster struct {
 	base     http.RoundTripper // authenticated, shared by everything
 	client   *kubernetes.Clientset
 	dynamic  *dynamic.DynamicClient
+	metadata metadata.Interface // for questions that the names alone answer
 	mapper   meta.RESTMapper
 	judged   func(Identity, diagnose.Observed, preview.Diagnosis)
 	sources  string // namespace
 	own      []string
 	learn    func(values ...string)
 	seen     memory
+
+	drainLimit time.Duration // the constant; tests shorten it
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -95,6 +99,8 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		sources:  o.Sources,
 		own:      o.Own,
 		learn:    o.Learn,
+
+		drainLimit: drainLimit,
 	}
 	if c.sources == "" {
 		c.sources = ownNamespace()
@@ -110,6 +116,9 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	if c.dynamic, err = dynamic.NewForConfigAndClient(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(c.config, client); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	// All operations share what the mapper finds out, so no operation's context ends its requests.

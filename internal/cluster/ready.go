@@ -27,7 +27,7 @@ type Progress struct {
 
 // WaitReady waits until all the objects are ready: workloads when the revision that was applied runs completely (an older one that
 // still does counts for nothing), Jobs when they are complete, other objects by their conditions, and those without any, Ingress
-// among them, when they exist.
+// among them, when they exist. What was ready is noted at the namespace, for Health.
 // progress (may be nil) is called from one goroutine, on every change and only then.
 //
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
@@ -42,6 +42,9 @@ func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRe
 	bounded, cancel := context.WithTimeout(ctx, limit+2*evidenceTime)
 	defer cancel()
 	err = w.run(bounded, progress)
+	if err == nil {
+		err = c.note(ctx, id, objects)
+	}
 	var failure *preview.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err

@@ -45,6 +45,7 @@ const (
 	CodeHookTimeout     = "HOOK_TIMEOUT"
 	CodeTLS             = "TLS_PENDING"
 	CodeHelmLock        = "HELM_LOCK"
+	CodeObjectGone      = "OBJECT_GONE"
 	CodeNotReady        = "NOT_READY"
 )
 
@@ -130,6 +131,7 @@ func Codes() []Code {
 		{preview.CodeRollout, "an object says that it failed", change},
 		{preview.CodeTimeout, "not ready in time", preview.BlameUnknown},
 		{CodeNotReady, "it was ready, and is no longer", preview.BlameUnknown},
+		{CodeObjectGone, "one of its objects was deleted", cluster},
 		{preview.CodeNamespace, "the namespace is somebody else's, or gone", cluster},
 		{preview.CodeStuckDelete, "the namespace does not go away", cluster},
 		{preview.CodeForksOff, "forks get no previews here", config},

@@ -39,7 +39,7 @@ func TestEveryCodeIsTold(t *testing.T) {
 	t.Parallel()
 	elsewhere := []string{
 		"CHART_MISSING", "CHART_INVALID", "VALUES", "RENDER_LIMIT", "SANDBOX", "CONFIG", "NAMESPACE", "STUCK_DELETE", "FORKS_OFF",
-		"SECRET_MISSING", "SECRET_TAKEN", "OUTAGE", diagnose.CodeNotReady,
+		"SECRET_MISSING", "SECRET_TAKEN", "OUTAGE", diagnose.CodeNotReady, diagnose.CodeObjectGone,
 	}
 	for _, c := range diagnose.Codes() {
 		told := slices.Contains(elsewhere, c.Name)

@@ -137,8 +137,6 @@ const comments = 4
 type Worker struct {
 	Options
 
-	sick map[string]bool // previews that looked degraded last time; only the health job touches it
-
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 	waiting map[string]int64                // see stillWaits
@@ -149,7 +147,7 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
