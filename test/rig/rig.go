@@ -106,18 +106,19 @@ func (c *Cluster) KubectlIn(ctx context.Context, stdin string, args ...string) (
 	return output(cmd)
 }
 
-// build compiles a command of this checkout into the user's cache and returns its path. dir is the module's folder below
-// the checkout's top, pkg the package in it.
+// Build compiles a command of this checkout's own module and returns its path.
+func Build(ctx context.Context, name, pkg string) (string, error) {
+	return build(ctx, name, ".", pkg, "-ldflags=-s -w")
+}
+
+// build compiles a command of this checkout into its bin folder, where no other checkout's tests meet it, and returns its path. dir is
+// the module's folder below the checkout's top, pkg the package in it.
 func build(ctx context.Context, name, dir, pkg string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(cache, "catalyst", "bin", name)
+	path := filepath.Join(root, "bin", "test", name)
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", path}, flags...), pkg)...)
 	cmd.Dir = filepath.Join(root, dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
