@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -25,4 +26,14 @@ func (l *Lab) Database(ctx context.Context) (*store.Store, error) {
 		return nil, err
 	}
 	return store.Open(ctx, link)
+}
+
+// Integrity has SQLite look whether its file is in order: "ok" when it is.
+func (l *Lab) Integrity(ctx context.Context) (answer string, err error) {
+	db, err := sql.Open("sqlite", "file:"+l.SQLite+"?mode=ro")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = db.Close() }()
+	return answer, db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&answer)
 }

@@ -1,10 +1,12 @@
 package lab
 
 import (
-	"encoding/json"
 	"net/http"
 	"regexp"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"catalyst.dev/catalyst/test/edge"
 )
@@ -82,16 +84,17 @@ func kubeEffect(r *edge.Request) string {
 	return strings.TrimSuffix(verb+" "+o.resource+"/"+o.name+"/"+o.part, "/")
 }
 
+// nameIn is the name of the object in a request's body, in whatever form client-go sends it.
 func nameIn(text []byte) string {
-	var body struct {
-		Metadata struct {
-			Name string `json:"name"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(text, &body) != nil {
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+	if err != nil {
 		return "?"
 	}
-	return body.Metadata.Name
+	it, err := meta.Accessor(object)
+	if err != nil {
+		return "?"
+	}
+	return it.GetName()
 }
 
 // target is the namespace a request to the Kubernetes API writes to or about; empty for one about none.

@@ -15,6 +15,7 @@ type front struct {
 	server *httptest.Server
 
 	mu   sync.Mutex
+	ever bool // somebody has been up
 	up   []*url.URL
 	turn int
 }
@@ -27,8 +28,11 @@ func newFront() *front {
 
 // ServeHTTP implements http.Handler.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	to := f.next()
-	if to == nil {
+	to, ever := f.next()
+	switch {
+	case to == nil && !ever:
+		return // what GitHub says to the App when it is made: to miss it would only be asked for again
+	case to == nil:
 		http.Error(w, "nobody is up", http.StatusServiceUnavailable)
 		return
 	}
@@ -36,20 +40,20 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r)
 }
 
-// next is whose turn it is, nil when nobody is up.
-func (f *front) next() *url.URL {
+// next is whose turn it is, nil when nobody is up; ever says whether somebody has been.
+func (f *front) next() (to *url.URL, ever bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.up) == 0 {
-		return nil
+		return nil, f.ever
 	}
 	f.turn++
-	return f.up[f.turn%len(f.up)]
+	return f.up[f.turn%len(f.up)], true
 }
 
 // set says who is up.
 func (f *front) set(up []*url.URL) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.up = up
+	f.up, f.ever = up, f.ever || len(up) > 0
 }

@@ -154,8 +154,8 @@ func (l *Lab) Alive() []*Replica {
 	return alive
 }
 
-// Log returns the end of every replica's log.
-func (l *Lab) Log() string {
+// Logs returns the end of every replica's log.
+func (l *Lab) Logs() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var b strings.Builder
@@ -196,7 +196,7 @@ func (l *Lab) end(t testing.TB) {
 		t.Errorf("GitHub would not accept: %s", v)
 	}
 	if t.Failed() {
-		t.Logf("%s", l.Log())
+		t.Logf("%s", l.Logs())
 	} else if err := l.clear(context.WithoutCancel(t.Context()), false); err != nil {
 		t.Error(err)
 	}

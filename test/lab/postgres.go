@@ -233,3 +233,20 @@ func (p *Postgres) Log() string {
 	lines := strings.Split(string(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-30):], "\n")
 }
+
+// FakeClock puts a clock that SetClock sets in front of the server's own, for the database's ordinary sessions: functions of that name
+// that are found first.
+func (p *Postgres) FakeClock(ctx context.Context) error {
+	return p.Exec(ctx, "catalyst", `
+		CREATE SCHEMA fake;
+		CREATE TABLE fake.clock (jump interval NOT NULL);
+		INSERT INTO fake.clock VALUES ('0');
+		CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+			'SELECT pg_catalog.clock_timestamp() + jump FROM fake.clock';
+		ALTER DATABASE catalyst SET search_path = fake, public, pg_catalog;`)
+}
+
+// SetClock has the clock of FakeClock go wrong by that much.
+func (p *Postgres) SetClock(ctx context.Context, by time.Duration) error {
+	return p.Exec(ctx, "catalyst", fmt.Sprintf("UPDATE fake.clock SET jump = '%d milliseconds'", by.Milliseconds()))
+}

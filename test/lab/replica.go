@@ -50,7 +50,7 @@ func (l *Lab) Start(ctx context.Context, o ReplicaOptions) (*Replica, error) {
 	}
 	select {
 	case <-swept.done:
-		return r, nil
+		return r, l.GitHub.Settle(ctx) // what the sweep asked for again
 	case <-time.After(time.Minute):
 		return nil, fmt.Errorf("%s did not sweep within a minute\n%s", r.Name, r.Log())
 	case <-ctx.Done():

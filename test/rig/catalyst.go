@@ -134,9 +134,12 @@ func (c *Catalyst) end(signal syscall.Signal) error {
 	}
 }
 
+// LogFile is the path of the server's log.
+func (c *Catalyst) LogFile() string { return filepath.Join(c.Dir, "catalyst.log") }
+
 // Log returns the last lines of the server's log.
 func (c *Catalyst) Log() string {
-	b, err := os.ReadFile(filepath.Join(c.Dir, "catalyst.log"))
+	b, err := os.ReadFile(c.LogFile())
 	if err != nil {
 		return err.Error()
 	}
