@@ -39,6 +39,7 @@ type Deps struct {
 	Known   *redact.Book // the values that the log hides; the app adds those it gets to know
 	Version string
 	Migrate bool // apply missing migrations instead of refusing to start
+	Store   []store.Option
 }
 
 // App is the whole server. Close it when Run has returned.
@@ -65,7 +66,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
+	if a.store, err = store.Open(ctx, c.Database, d.Store...); err != nil {
 		return a, err
 	}
 	if d.Migrate {

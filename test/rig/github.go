@@ -27,8 +27,9 @@ type GitHub struct {
 	servers []*http.Server
 }
 
-// StartGitHub serves the fake GitHub on loopback, with the sample application as acme/hello. Deliveries go to webhookURL.
-func StartGitHub(webhookURL string, log *slog.Logger) (*GitHub, error) {
+// StartGitHub serves the fake GitHub on loopback, with the sample application as acme/hello. Deliveries of the events, by default of
+// everything that the App may subscribe to, go to webhookURL.
+func StartGitHub(webhookURL string, log *slog.Logger, events ...string) (*GitHub, error) {
 	listen := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	api, err := listen()
 	if err != nil {
@@ -59,7 +60,7 @@ func StartGitHub(webhookURL string, log *slog.Logger) (*GitHub, error) {
 	g.Author = g.CreateUser("octocat")
 	g.Repo = org.CreateRepo(fakegithub.RepoOptions{Name: "hello", Files: files})
 	g.Repo.AddCollaborator(g.Author, "write")
-	g.App = g.CreateApp(fakegithub.AppOptions{Slug: "catalyst", WebhookURL: webhookURL, WebhookSecret: WebhookSecret})
+	g.App = g.CreateApp(fakegithub.AppOptions{Slug: "catalyst", WebhookURL: webhookURL, WebhookSecret: WebhookSecret, Events: events})
 	g.App.Install(org)
 	return g, nil
 }

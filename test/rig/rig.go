@@ -109,6 +109,11 @@ func (c *Cluster) KubectlIn(ctx context.Context, stdin string, args ...string) (
 	return output(cmd)
 }
 
+// Build compiles a command of this checkout's own module and returns its path.
+func Build(ctx context.Context, name, pkg string) (string, error) {
+	return build(ctx, name, ".", pkg, "-ldflags=-s -w")
+}
+
 // build compiles a command of this checkout into the user's cache, in a folder of the checkout's own, and returns its path. dir is the
 // module's folder below the checkout's top, pkg the package in it.
 func build(ctx context.Context, name, dir, pkg string, flags ...string) (string, error) {
