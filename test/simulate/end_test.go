@@ -250,7 +250,7 @@ func (w *world) leftComment(of *pull, known preview.Preview, miss func(invariant
 			waiting = &place
 		}
 	}
-	if want := report.Comment(report.View{Preview: known, Deployments: deployments, Waiting: waiting}); of.ours[0].body != want {
+	if want := report.Comment(report.View{Preview: known, Deployments: deployments, Waiting: waiting, Logs: known.Private}); of.ours[0].body != want {
 		miss("I6", "the comment on %s says\n%s\nand not\n%s", of.key, of.ours[0].body, want)
 	}
 }
