@@ -89,11 +89,6 @@ func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 	return f
 }
 
-// renderFailure is the diagnosis of templates that do not render.
-func renderFailure(err error) *preview.Failure {
-	return preview.Fail(err, diagnose.Explain(diagnose.Observed{Render: strings.TrimSpace(err.Error())}))
-}
-
 // oneLine brings foreign text to one line of bearable length.
 func oneLine(s string) string { return limit(strings.Join(strings.Fields(s), " "), 600) }
 

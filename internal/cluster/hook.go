@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -33,6 +36,7 @@ type hookWaiter struct {
 	c         *Cluster
 	ctx       context.Context
 	namespace string
+	step      func(preview.StepName) (end func(error))
 }
 
 // Wait implements kube.Waiter.
@@ -67,7 +71,10 @@ func (w hookWaiter) WatchUntilReady(list kube.ResourceList, timeout time.Duratio
 	for _, info := range list {
 		switch info.Mapping.GroupVersionKind.GroupKind() {
 		case schema.GroupKind{Group: "batch", Kind: "Job"}, schema.GroupKind{Kind: "Pod"}:
-			if err := w.end(info, timeout); err != nil {
+			ended := w.step(preview.StepHooks)
+			err := w.end(info, timeout)
+			ended(err)
+			if err != nil {
 				return err
 			}
 		}
@@ -81,8 +88,7 @@ func (w hookWaiter) end(info *resource.Info, timeout time.Duration) error {
 	ref := ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: w.namespace, Name: info.Name}
 	wait := newWait(w.c, Identity{Namespace: w.namespace}, []ObjectRef{ref}, timeout)
 	wait.hook = &diagnose.Hook{Ref: refOf(ref), Event: hookEvents(info)}
-	// The limit holds as well when the API server takes a question and never answers.
-	ctx, cancel := context.WithTimeout(w.ctx, timeout+2*evidenceTime)
+	ctx, cancel := w.patience(info, timeout)
 	defer cancel()
 	err := wait.run(ctx, func(Progress) {})
 	var failure *preview.Failure
@@ -90,6 +96,38 @@ func (w hookWaiter) end(info *resource.Info, timeout time.Duration) error {
 		return err
 	}
 	return fmt.Errorf("wait for hook %s: %w", ref, err)
+}
+
+// hookGrace is how long a hook that runs may go on when a push replaces its deployment: a migration that is cut off in the middle is
+// worse than one that ends.
+const hookGrace = time.Minute
+
+// patience returns the context of a wait for a hook. It ends with the deployment, but hookGrace later when that was replaced by a newer
+// commit while the hook was running. The limit holds as well when the API server takes a question and never answers.
+func (w hookWaiter) patience(info *resource.Info, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), timeout+2*evidenceTime)
+	stop := context.AfterFunc(w.ctx, func() {
+		if errors.Is(context.Cause(w.ctx), preview.ErrReplaced) && w.runs(ctx, info) {
+			select {
+			case <-time.After(hookGrace):
+			case <-ctx.Done():
+			}
+		}
+		cancel()
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// runs reports whether the hook has a pod that runs. When nobody can tell, it has none.
+func (w hookWaiter) runs(ctx context.Context, info *resource.Info) bool {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
+	defer cancel()
+	which := named(info)
+	if info.Mapping.GroupVersionKind.Kind == "Job" {
+		which = metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + info.Name}
+	}
+	pods, err := w.c.client.CoreV1().Pods(w.namespace).List(ctx, which)
+	return err == nil && slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
 }
 
 // named chooses the object itself.

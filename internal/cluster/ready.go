@@ -27,12 +27,13 @@ type Progress struct {
 
 // WaitReady waits until all the objects are ready: workloads when the revision that was applied runs completely (an older one that
 // still does counts for nothing), Jobs when they are complete, other objects by their conditions, and those without any, Ingress
-// among them, when they exist.
+// among them, when they exist. What was ready is noted at the namespace, for Health.
 // progress (may be nil) is called from one goroutine, on every change and only then.
 //
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
 // at once with a *preview.Failure, the limit with one of code TIMEOUT that names what was waited for.
-func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) error {
+func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) (err error) {
+	defer func() { err = c.hidden(ctx, id, err) }()
 	w := newWait(c, id, objects, limit)
 	if progress == nil {
 		progress = func(Progress) {}
@@ -40,7 +41,10 @@ func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRe
 	// The limit holds as well when the API server takes a question and never answers.
 	bounded, cancel := context.WithTimeout(ctx, limit+2*evidenceTime)
 	defer cancel()
-	err := w.run(bounded, progress)
+	err = w.run(bounded, progress)
+	if err == nil {
+		err = c.note(ctx, id, objects)
+	}
 	var failure *preview.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -259,10 +260,22 @@ func TestWatchExpired(t *testing.T) {
 	b := connect(t)
 	b.namespace()
 	var expired atomic.Int32
+	var mu sync.Mutex
+	behind := map[string]bool{} // what has to be listed before it is watched again
 	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
-		if req.URL.Query().Get("watch") != "true" || expired.Add(1) > 4 {
+		mu.Lock()
+		defer mu.Unlock()
+		if req.URL.Query().Get("watch") != "true" {
+			delete(behind, req.URL.Path)
 			return nil, nil
 		}
+		if behind[req.URL.Path] {
+			t.Errorf("%s is watched again without a new listing", req.URL.Path)
+		}
+		if expired.Add(1) > 4 {
+			return nil, nil
+		}
+		behind[req.URL.Path] = true
 		const gone = `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410,"message":"too old resource version"}}`
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(gone)), Request: req}, nil
 	})

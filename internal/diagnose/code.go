@@ -45,6 +45,7 @@ const (
 	CodeHookTimeout     = "HOOK_TIMEOUT"
 	CodeTLS             = "TLS_PENDING"
 	CodeHelmLock        = "HELM_LOCK"
+	CodeObjectGone      = "OBJECT_GONE"
 	CodeNotReady        = "NOT_READY"
 )
 
@@ -58,6 +59,16 @@ type Code struct {
 // Doc is the page about the code, from the top of the repository.
 func (c Code) Doc() string { return "docs/diagnosis.md#" + strings.ToLower(c.Name) }
 
+// Title returns what a code means, as the end of the sentence "Preview failed: …"; nothing for a code that is not known.
+func Title(code string) string {
+	for _, c := range Codes() {
+		if c.Name == code {
+			return c.Title
+		}
+	}
+	return ""
+}
+
 // Codes returns every code there is, those that other packages give too, in the order of docs/diagnosis.md.
 func Codes() []Code {
 	const (
@@ -69,6 +80,8 @@ func Codes() []Code {
 		{preview.CodeChartInvalid, "the chart cannot be loaded", change},
 		{preview.CodeValues, "the values do not fit", config},
 		{preview.CodeRender, "the chart does not render", change},
+		{preview.CodeRenderLimit, "rendering the chart takes or makes too much", change},
+		{preview.CodeSandbox, "this server cannot render charts safely", nobody},
 		{preview.CodeConfig, "Catalyst's configuration is wrong", config},
 		{preview.CodeApply, "the API server refuses an object", change},
 		{CodeAdmission, "a policy of the cluster says no", config},
@@ -118,8 +131,12 @@ func Codes() []Code {
 		{preview.CodeRollout, "an object says that it failed", change},
 		{preview.CodeTimeout, "not ready in time", preview.BlameUnknown},
 		{CodeNotReady, "it was ready, and is no longer", preview.BlameUnknown},
+		{CodeObjectGone, "one of its objects was deleted", cluster},
 		{preview.CodeNamespace, "the namespace is somebody else's, or gone", cluster},
 		{preview.CodeStuckDelete, "the namespace does not go away", cluster},
+		{preview.CodeForksOff, "forks get no previews here", config},
+		{preview.CodeSecretMissing, "a Secret that the preview is to get is missing", config},
+		{preview.CodeSecretTaken, "another Secret has the name of a copy", config},
 		{preview.CodeOutage, "GitHub or the cluster did not answer", nobody},
 	}
 }

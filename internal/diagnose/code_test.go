@@ -37,7 +37,10 @@ func TestEveryCodeHasItsSection(t *testing.T) {
 // TestEveryCodeIsTold: there is no code that no rule and no other package gives.
 func TestEveryCodeIsTold(t *testing.T) {
 	t.Parallel()
-	elsewhere := []string{"CHART_MISSING", "CHART_INVALID", "VALUES", "CONFIG", "NAMESPACE", "STUCK_DELETE", "OUTAGE", diagnose.CodeNotReady}
+	elsewhere := []string{
+		"CHART_MISSING", "CHART_INVALID", "VALUES", "RENDER_LIMIT", "SANDBOX", "CONFIG", "NAMESPACE", "STUCK_DELETE", "FORKS_OFF",
+		"SECRET_MISSING", "SECRET_TAKEN", "OUTAGE", diagnose.CodeNotReady, diagnose.CodeObjectGone,
+	}
 	for _, c := range diagnose.Codes() {
 		told := slices.Contains(elsewhere, c.Name)
 		for _, r := range rules {

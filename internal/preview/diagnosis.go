@@ -58,18 +58,32 @@ func (d Diagnosis) Sentence() string {
 	return text
 }
 
+// Rewrite returns the diagnosis with what is foreign in it rewritten: cause and fix by text, the evidence as a whole by lines.
+func (d Diagnosis) Rewrite(text func(string) string, lines func([]string) []string) Diagnosis {
+	d.Cause, d.Fix = text(d.Cause), text(d.Fix)
+	if len(d.Evidence) > 0 {
+		d.Evidence = lines(d.Evidence)
+	}
+	return d
+}
+
 // Codes of the diagnoses that more than one package gives. The catalogue of all codes is in docs/diagnosis.md.
 const (
-	CodeChartMissing = "CHART_MISSING" // no chart at the commit
-	CodeChartInvalid = "CHART_INVALID" // the chart cannot be loaded
-	CodeRender       = "RENDER"        // the chart's templates do not render
-	CodeValues       = "VALUES"        // a values file cannot be read
-	CodeConfig       = "CONFIG"        // the server's configuration for the repository is wrong
-	CodeApply        = "APPLY"         // the API server refused an object
-	CodeRollout      = "ROLLOUT"       // a workload reports that it failed
-	CodeTimeout      = "TIMEOUT"       // not ready within the limit
-	CodeHook         = "HOOK_FAILED"   // a Helm hook failed
-	CodeNamespace    = "NAMESPACE"     // the namespace cannot be had
-	CodeStuckDelete  = "STUCK_DELETE"  // the namespace does not go away
-	CodeOutage       = "OUTAGE"        // something Catalyst needs did not answer, even after retries
+	CodeChartMissing  = "CHART_MISSING"  // no chart at the commit
+	CodeChartInvalid  = "CHART_INVALID"  // the chart cannot be loaded
+	CodeRender        = "RENDER"         // the chart's templates do not render
+	CodeRenderLimit   = "RENDER_LIMIT"   // rendering takes or makes too much
+	CodeSandbox       = "SANDBOX"        // the server cannot shut the renderer in, so nothing is rendered
+	CodeValues        = "VALUES"         // a values file cannot be read
+	CodeConfig        = "CONFIG"         // the server's configuration for the repository is wrong
+	CodeApply         = "APPLY"          // the API server refused an object
+	CodeRollout       = "ROLLOUT"        // a workload reports that it failed
+	CodeTimeout       = "TIMEOUT"        // not ready within the limit
+	CodeHook          = "HOOK_FAILED"    // a Helm hook failed
+	CodeNamespace     = "NAMESPACE"      // the namespace cannot be had
+	CodeSecretMissing = "SECRET_MISSING" // a Secret that the preview is to get cannot be copied
+	CodeSecretTaken   = "SECRET_TAKEN"   // another Secret has the name of a copy
+	CodeStuckDelete   = "STUCK_DELETE"   // the namespace does not go away
+	CodeForksOff      = "FORKS_OFF"      // the repository's configuration gives forks no previews
+	CodeOutage        = "OUTAGE"         // something Catalyst needs did not answer, even after retries
 )

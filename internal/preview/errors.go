@@ -12,6 +12,7 @@ var (
 	ErrNotFound  = errors.New("not found")    // the thing does not exist
 	ErrConflict  = errors.New("conflict")     // the thing exists and belongs to somebody else, or changed meanwhile
 	ErrStale     = errors.New("stale")        // the writer lost its lease or was overtaken; drop the work
+	ErrReplaced  = errors.New("replaced")     // the work was stopped for a newer commit; a hook that runs may end first
 	ErrForbidden = errors.New("forbidden")    // not allowed
 	ErrNotReady  = errors.New("not ready")    // a passing state (namespace terminating, cache cold): try again later
 	ErrGone      = errors.New("gone")         // GitHub no longer gives us access to the repository or the pull request
