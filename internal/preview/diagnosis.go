@@ -1,5 +1,7 @@
 package preview
 
+import "slices"
+
 // Blame says whose turn it is after a failure.
 type Blame string
 
@@ -58,9 +60,14 @@ func (d Diagnosis) Sentence() string {
 	return text
 }
 
-// Rewrite returns the diagnosis with what is foreign in it rewritten: cause and fix by text, the evidence as a whole by lines.
+// Rewrite returns the diagnosis with what is foreign in it rewritten: the sentences, those of the alternatives too, by text, the
+// evidence as a whole by lines.
 func (d Diagnosis) Rewrite(text func(string) string, lines func([]string) []string) Diagnosis {
-	d.Cause, d.Fix = text(d.Cause), text(d.Fix)
+	d.Cause, d.Fix, d.Because = text(d.Cause), text(d.Fix), text(d.Because)
+	d.Alternatives = slices.Clone(d.Alternatives)
+	for i := range d.Alternatives {
+		d.Alternatives[i].Cause, d.Alternatives[i].Fix = text(d.Alternatives[i].Cause), text(d.Alternatives[i].Fix)
+	}
 	if len(d.Evidence) > 0 {
 		d.Evidence = lines(d.Evidence)
 	}

@@ -8,11 +8,17 @@ import (
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
 )
 
+func TestMain(m *testing.M) {
+	shutIn()
+	os.Exit(m.Run())
+}
+
 // TestBrokenCharts deploys the charts that do not take minutes, all at the same time: what is wrong with each must be said, why,
 // and what to do about it.
 func TestBrokenCharts(t *testing.T) {
 	t.Parallel()
 	theatre, err := open(t.Context(), clustertest.Kubeconfig(t), clustertest.Registry(t))
+	defer theatre.render.Close()
 	if err != nil {
 		t.Fatal(err)
 	}

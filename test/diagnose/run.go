@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 const (
@@ -34,6 +35,7 @@ type theatre struct {
 	objects *dynamic.DynamicClient
 	witness *witness
 	images  images
+	render  *render.Renderer
 
 	mu     sync.Mutex
 	judged map[string]diagnose.Observed // by namespace: what the last failure rests on
@@ -52,27 +54,29 @@ type result struct {
 	rests   *diagnose.Observed
 }
 
-// open connects to the cluster and pushes the images.
+// open connects to the cluster and pushes the images. What it returns is closed by its render.Close, also after an error.
 func open(ctx context.Context, kubeconfig, registry string) (*theatre, error) {
-	t := &theatre{judged: map[string]diagnose.Observed{}}
+	t := &theatre{judged: map[string]diagnose.Observed{}, render: render.New(render.Options{})}
 	cluster.RouteLogs(slog.New(slog.DiscardHandler))
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	config.QPS = -1
 	if t.admin, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, err
+		return t, err
 	}
 	if t.objects, err = dynamic.NewForConfig(config); err != nil {
-		return nil, err
+		return t, err
 	}
-	t.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: kubeconfig, InstanceID: "diagnose", Log: slog.New(slog.DiscardHandler), Judged: t.judge})
+	t.cluster, err = cluster.New(ctx, cluster.Options{
+		Kubeconfig: kubeconfig, InstanceID: "diagnose", Log: slog.New(slog.DiscardHandler), Judged: t.judge, Renderer: t.render,
+	})
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	if t.images, err = pushImages(ctx, registry); err != nil {
-		return nil, err
+		return t, err
 	}
 	t.witness = newWitness(t.admin, ctx.Done())
 	return t, t.startRegistry(ctx)
