@@ -17,8 +17,9 @@ type claim struct {
 	asked  chan struct{}   // receives when the job was asked for again since it was last covered
 	cancel context.CancelCauseFunc
 	done   chan struct{}
-	born   time.Time    // with a monotonic reading, so that a clock that is set changes nothing
-	until  atomic.Int64 // nanoseconds since born up to which writes may leave; see writing
+	born   time.Time      // with a monotonic reading, so that a clock that is set changes nothing
+	until  atomic.Int64   // nanoseconds since born up to which writes may leave; see writing
+	steps  []preview.Step // of a deployment that was stopped; only the job's own goroutine touches it
 
 	mu      sync.Mutex
 	newest  int64 // generation at the last renewal

@@ -44,7 +44,14 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	} else if waits {
 		waiting = &place
 	}
-	body := report.Comment(p, deployments, waiting)
+	if !p.MayEdit() {
+		return nil // the end of the deployment will be written
+	}
+	usual, err := w.Reader.Usual(ctx, p.RepositoryID)
+	if err != nil {
+		return err
+	}
+	body := report.Comment(report.View{Preview: p, Deployments: deployments, Waiting: waiting, Usual: usual, Logs: p.Private || w.PublicLogs})
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {

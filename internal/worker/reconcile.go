@@ -58,7 +58,7 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 			return fmt.Errorf("generation %d of %s came to no end", before, p.Ref())
 		}
 	}
-	return nil
+	return w.keepSecrets(ctx, p)
 }
 
 // observe reads the pull request from GitHub and hands the truth in. When the truth is another one and cannot be stored, the error
@@ -114,7 +114,7 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 	if err == nil || !superseded && !overtaken {
 		return err
 	}
-	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded})
+	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded, Steps: c.steps})
 	return err
 }
 
@@ -141,7 +141,11 @@ func (w *Worker) watchTruth(ctx context.Context, c *claim, p preview.Preview, ca
 		}
 		if now.Generation != p.Generation {
 			w.Log.Info("superseded", "preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "by", preview.ShortSHA(now.HeadSHA), "open", now.Open)
-			cancel(errSuperseded)
+			cause := errSuperseded
+			if now.Open {
+				cause = fmt.Errorf("%w: %w", errSuperseded, preview.ErrReplaced)
+			}
+			cancel(cause)
 			return
 		}
 	}
@@ -162,6 +166,10 @@ func (w *Worker) giveUp(ctx context.Context, c *claim, p preview.Preview, err er
 		Code: preview.CodeOutage, Blame: preview.BlameTransient,
 		Cause: fmt.Sprintf("Catalyst could not finish after %d attempts, because something it needs did not answer", c.Attempt),
 		Fix:   "Push again to retry; the server's log has the details for its operator.",
+	}
+	var failure *preview.Failure
+	if errors.As(err, &failure) {
+		d = failure.Diagnosis
 	}
 	_, _, handleErr := w.handle(ctx, c, p, preview.Event{Kind: preview.EventFailed, Diagnosis: &d})
 	return handleErr

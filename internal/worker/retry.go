@@ -40,7 +40,7 @@ func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64
 	var again *errAgain
 	var limited later
 	retry := func(r preview.Retry) error {
-		r.Covered = covered
+		r.Covered, r.Reason = covered, w.Hide.String(r.Reason)
 		return w.Queue.Retry(ctx, job.Fence(), r)
 	}
 	switch {

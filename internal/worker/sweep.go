@@ -25,7 +25,7 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 		return err
 	}
 	l, err := w.list(ctx, known)
-	errs := []error{err, w.sweepOpen(ctx, l, known), w.sweepGone(ctx, l, known), w.sweepNamespaces(ctx, known)}
+	errs := []error{err, w.sweepOpen(ctx, l, known), w.sweepGone(ctx, l, known), w.sweepNamespaces(ctx, known), w.sweepSecrets(ctx, known)}
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {

@@ -248,7 +248,7 @@ func (w *world) leftComment(of *pull, known preview.Preview, miss func(invariant
 			waiting = &place
 		}
 	}
-	if want := report.Comment(known, deployments, waiting); of.ours[0].body != want {
+	if want := report.Comment(report.View{Preview: known, Deployments: deployments, Waiting: waiting, Logs: known.Private}); of.ours[0].body != want {
 		miss("I6", "the comment on %s says\n%s\nand not\n%s", of.key, of.ours[0].body, want)
 	}
 }

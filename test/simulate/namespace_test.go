@@ -148,6 +148,19 @@ func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity) (str
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
 }
 
+// SyncSecrets implements worker.Deployer. No preview here gets a Secret, so it finds nothing to do where the namespace is.
+func (p *process) SyncSecrets(ctx context.Context, id cluster.Identity, _ []cluster.SecretCopy) error {
+	return p.see(ctx, id, func() error {
+		_, err := p.w.kube.live(id)
+		return err
+	})
+}
+
+// SecretsDiffer implements worker.Estate.
+func (p *process) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
+	return false, nil
+}
+
 // DeleteNamespace implements worker.Remover, request for request as internal/cluster does.
 func (p *process) DeleteNamespace(ctx context.Context, id cluster.Identity) error {
 	k := p.w.kube

@@ -275,6 +275,9 @@ func (p *process) Deployments(ctx context.Context, previewID string, limit int) 
 	return found, err
 }
 
+// Usual implements worker.Reader. Nothing rests on it but a line in the comment of a deployment in progress.
+func (p *process) Usual(context.Context, int64) (time.Duration, error) { return 0, nil }
+
 // Unfinished implements worker.Reader.
 func (p *process) Unfinished(ctx context.Context) (found []preview.Preview, err error) {
 	err = p.tx(ctx, 17, func(time.Time) (bool, error) {
@@ -357,7 +360,7 @@ func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
 		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{Code: preview.CodeConfig, Cause: "the repository is not configured", Blame: preview.BlameConfig})
 	}
 	return worker.Plan{
-		Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
+		Trust: of.Trust(), Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
 	}, nil
 }
 
