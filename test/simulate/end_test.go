@@ -105,6 +105,9 @@ func (w *world) left() (left []violation) {
 			miss("I12", "job %s of %s is not done", j.kind, j.preview)
 		}
 	}
+	if w.underway > 0 {
+		miss("I1", "%d deliveries are not answered", w.underway)
+	}
 	if len(left) > 0 {
 		return left // then the rest need not be right yet
 	}
