@@ -28,28 +28,31 @@ var arrows = map[string][]string{
 	"cmd/catalyst": {"internal/cli"},
 
 	"internal/preview":   {},
+	"internal/redact":    {},
 	"internal/policy":    {"internal/preview"},
 	"internal/diagnose":  {"internal/preview"},
-	"internal/report":    {"internal/preview"},
+	"internal/report":    {"internal/preview", "internal/diagnose"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
 	"internal/sandbox":   {},
 	"internal/render":    {"internal/preview", "internal/chart", "internal/sandbox"},
-	"internal/cluster":   {"internal/preview", "internal/chart (types)", "internal/render"},
+	"internal/cluster":   {"internal/preview", "internal/chart (types)", "internal/diagnose", "internal/redact", "internal/render"},
 	"internal/ghapp":     {"internal/preview"},
 	"internal/store":     {"internal/preview", "internal/store/db"},
 	"internal/store/db":  {},
-	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store"},
+	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
+		"internal/redact (types)",
 	},
 	"internal/app": {
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
-		"internal/render", "internal/cluster", "internal/ghapp", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
+		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/store", "internal/lifecycle", "internal/webhook",
+		"internal/worker",
 	},
 	// store for migrate, and render for the child that renders one chart: they run without the rest
-	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/store", "internal/render"},
+	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/redact", "internal/store", "internal/render"},
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }
@@ -80,7 +83,7 @@ var fences = map[string][]string{
 
 // pure packages import the standard library only, and nothing of it that reads or writes outside the program.
 var (
-	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report"}
+	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/redact"}
 	effects = []string{"database/sql", "io/fs", "log", "log/slog", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 

@@ -36,6 +36,9 @@ type DeployRequest struct {
 	Values   map[string]any     // laid over all of them
 	Version  string             // head SHA, kept with the release
 	Timeout  time.Duration      // for each hook; 0 means 5 minutes
+
+	// Step, if set, is told that a step begins, and returns what is told its end. It may be called from many goroutines.
+	Step func(name preview.StepName) (end func(error))
 }
 
 // ObjectRef names one object of a release.
@@ -65,7 +68,8 @@ type Deployed struct {
 //
 // A *preview.Failure is CHART_INVALID, VALUES, RENDER, RENDER_LIMIT, SANDBOX, APPLY, HOOK_FAILED or, from the pods of a hook, one of this
 // package's codes.
-func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
+func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (_ Deployed, err error) {
+	defer func() { err = c.hidden(ctx, r.Identity, err) }()
 	if c.renderer == nil {
 		return Deployed{}, fmt.Errorf("deploy to %s: no renderer was given", r.Identity.Namespace)
 	}
@@ -94,6 +98,7 @@ type operation struct {
 	applier *applier
 	records *records
 	objects []ObjectRef
+	applied func(error) // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -101,6 +106,9 @@ type operation struct {
 }
 
 func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
+	if r.Step == nil {
+		r.Step = func(preview.StepName) func(error) { return func(error) {} }
+	}
 	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
@@ -123,7 +131,9 @@ func (op *operation) run() (Deployed, error) {
 		return Deployed{}, err
 	}
 	first, number := next(op.records.all())
+	end := op.r.Step(preview.StepRender)
 	rendered, err := op.render(first, number, helm.Capabilities)
+	end(err)
 	if err != nil {
 		return Deployed{}, err
 	}
@@ -135,6 +145,9 @@ func (op *operation) run() (Deployed, error) {
 		result, err = op.install(helm).RunWithContext(op.rendering, inert(rendered), rendered.Values)
 	} else {
 		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
+	}
+	if op.applied != nil {
+		op.applied(err)
 	}
 	if err != nil {
 		return Deployed{}, op.explain(err)
@@ -168,7 +181,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		Client:    &kube.Client{Factory: f, Namespace: namespace},
 		namespace: namespace,
 		kinds:     mapper,
-		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
 	}
 	op.applier.SetLogger(log)
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
@@ -221,6 +234,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	if !op.settle() {
 		return op.ctx.Err()
 	}
+	op.applied = op.r.Step(preview.StepApply)
 	for _, h := range rel.Hooks {
 		runs := func(e release.HookEvent) bool {
 			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)
@@ -237,6 +251,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	}
 	for _, info := range list {
 		gvk := info.Mapping.GroupVersionKind
+		op.c.rememberRendered(info.Namespace, info)
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)
@@ -258,6 +273,13 @@ func (op *operation) explain(err error) error {
 			Cause: "The chart makes an object that exists already and is not the release's: " + taken.FindString(err.Error()),
 			Fix:   "Give the object another name in the chart, or delete the one in the way.",
 			Blame: preview.BlameConfig,
+		})
+	case strings.Contains(err.Error(), "invalid resource name"): // found on this side, before it is sent
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeApply,
+			Cause: "The chart makes an object whose name Kubernetes does not allow: " + oneLine(err.Error()),
+			Fix:   "Correct the object's name in the template, or the value it is made of.",
+			Blame: preview.BlameChange,
 		})
 	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):
 		return preview.Fail(err, preview.Diagnosis{

@@ -73,7 +73,8 @@ func (g GitHub) WebhookSecrets() [][]byte {
 
 // Cluster says which Kubernetes cluster runs the previews.
 type Cluster struct {
-	Kubeconfig string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
+	Kubeconfig       string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
+	SecretsNamespace string `key:"secrets_namespace" doc:"Namespace of the Secrets that previews get copies of. Unset: the one in which Catalyst runs."`
 }
 
 // Preview holds what previews of all repositories share.
@@ -132,6 +133,19 @@ type Repository struct {
 	IngressClass string `key:"ingress_class" doc:"Instead of preview.ingress_class."`
 	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
 	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
+
+	Forks       string   `key:"forks" default:"approve" doc:"Pull requests from forks: approve (each commit waits for somebody who may write to the repository), deploy (without asking; only where everybody who can fork it is trusted) or never."`
+	TrustedBots []string `key:"trusted_bots" doc:"Logins of Apps whose branches in the repository are deployed without asking, like renovate[bot]. All others wait like forks."`
+
+	Secrets []SecretCopy `key:"secrets" doc:"Secrets that its previews get copies of. Each must be marked for the repository, too: docs/secrets.md."`
+}
+
+// SecretCopy is a Secret that the previews of a repository get a copy of. After Load, From holds the name that applies.
+type SecretCopy struct {
+	Name  string `key:"name" required:"true" doc:"Name of the copy, as the chart refers to it."`
+	From  string `key:"from" doc:"Name of the Secret in cluster.secrets_namespace. Unset: the same."`
+	Pull  bool   `key:"pull" doc:"Pods that name no imagePullSecrets pull their images with it (kubernetes.io/dockerconfigjson)."`
+	Forks bool   `key:"forks" doc:"Pull requests from forks get it, too. Whoever opened one can read it then."`
 }
 
 // Image says which image a preview runs.
