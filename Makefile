@@ -16,7 +16,7 @@ SIMULATED = tools/run testbed $(if $(STRICT),-stop) -simulated simulated
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e simulate mutants killpoints faults bench lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants killpoints faults bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: needs-go ## run all tests, with a real cluster behind them
 e2e: needs-go ## run the end-to-end tests alone
 	$(TESTBED) go test ./test/e2e/... -count=1
 
+diagnose-table: needs-go ## deploy all the broken charts and print what is said about each (ONLY=regexp)
+	@$(TESTBED) go run ./test/diagnose -run '$(ONLY)'
+
 simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000)
 	@go test -tags simulate -c -o bin/simulate.test ./test/simulate
 	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 -histories=$(or $(N),10000)
@@ -55,8 +58,11 @@ faults: needs-go ## spoil the network, the database, the clock and the processes
 	@go test -c -o bin/faults.test ./test/faults
 	@$(SIMULATED) bin/faults.test -test.timeout=0 -full $(if $(RUN),-test.run='$(RUN)')
 
-bench: needs-go ## measure
+bench: needs-go ## measure one pull request against kubectl
 	go run ./bench
+
+bench-50: needs-go ## measure fifty pull requests opened at once, on simulated nodes
+	go run ./bench -pulls 50 -n 3
 
 lint: needs-go needs-git ## check form: gofmt, vet, linters, tidy modules, unreachable functions
 	tools/lint $(MODULES)

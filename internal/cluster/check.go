@@ -29,18 +29,21 @@ type right struct{ group, resource, sub, verbs string }
 
 func rights() []right {
 	return []right{
-		{"", "namespaces", "", "create delete get list watch"},
+		{"", "namespaces", "", "create delete get list watch patch"},
 		{"", "secrets", "", "create delete get list update patch"},
 		{"", "configmaps", "", "create delete get patch"},
-		{"", "services", "", "create delete get patch"},
-		{"", "pods", "", "get list watch"},
+		{"", "services", "", "create delete get list patch"},
+		{"", "pods", "", "delete get list watch"},
 		{"", "pods", "log", "get"},
-		{"", "events", "", "list"},
+		{"", "events", "", "list watch"},
 		{"apps", "deployments", "", "create delete get list watch patch"},
 		{"apps", "statefulsets", "", "create delete get list watch patch"},
-		{"apps", "replicasets", "", "get"},
+		{"apps", "daemonsets", "", "delete list"},
+		{"apps", "replicasets", "", "delete get list"},
 		{"batch", "jobs", "", "create delete get list watch patch"},
-		{"networking.k8s.io", "ingresses", "", "create delete get patch"},
+		{"batch", "cronjobs", "", "delete list"},
+		{"", "replicationcontrollers", "", "delete list"},
+		{"networking.k8s.io", "ingresses", "", "create delete get list patch"},
 	}
 }
 

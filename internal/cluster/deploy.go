@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
-	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
 	ri "helm.sh/helm/v4/pkg/release"
 	release "helm.sh/helm/v4/pkg/release/v1"
@@ -18,7 +17,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 
+	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 // LabelVersion is the label of a release record that names the version (commit) it was made for.
@@ -30,10 +31,14 @@ const keptRevisions = 3
 // DeployRequest says what to put where.
 type DeployRequest struct {
 	Identity Identity
-	Files    []File         // the chart directory
-	Values   map[string]any // over the chart's own values.yaml
-	Version  string         // head SHA, kept with the release
-	Timeout  time.Duration  // for each hook; 0 means 5 minutes
+	Files    []File             // the chart directory
+	Layers   *chart.ValuesInput // what is laid over the chart's own values.yaml; nil: nothing but Values
+	Values   map[string]any     // laid over all of them
+	Version  string             // head SHA, kept with the release
+	Timeout  time.Duration      // for each hook; 0 means 5 minutes
+
+	// Step, if set, is told that a step begins, and returns what is told its end. It may be called from many goroutines.
+	Step func(name preview.StepName) (end func(error))
 }
 
 // ObjectRef names one object of a release.
@@ -61,16 +66,16 @@ type Deployed struct {
 // It returns when everything is applied and the hooks are through. When ctx ends, no further write leaves and Deploy returns as soon as
 // the ones under way are answered, with the release marked failed: nothing is written after its return.
 //
-// A *preview.Failure is CHART_INVALID, VALUES, RENDER, APPLY, HOOK_FAILED or, from the pods of a hook, one of this package's
-// codes.
-func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
-	ch, err := loadChart(r.Files, r.Values)
-	if err != nil {
-		return Deployed{}, err
+// A *preview.Failure is CHART_INVALID, VALUES, RENDER, RENDER_LIMIT, SANDBOX, APPLY, HOOK_FAILED or, from the pods of a hook, one of this
+// package's codes.
+func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (_ Deployed, err error) {
+	defer func() { err = c.hidden(ctx, r.Identity, err) }()
+	if c.renderer == nil {
+		return Deployed{}, fmt.Errorf("deploy to %s: no renderer was given", r.Identity.Namespace)
 	}
 	op := c.newOperation(ctx, r)
 	defer op.end()
-	done, err := op.run(ch)
+	done, err := op.run()
 	if err == nil {
 		return done, nil
 	}
@@ -93,6 +98,7 @@ type operation struct {
 	applier *applier
 	records *records
 	objects []ObjectRef
+	applied func(error) // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -100,6 +106,9 @@ type operation struct {
 }
 
 func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
+	if r.Step == nil {
+		r.Step = func(preview.StepName) func(error) { return func(error) {} }
+	}
 	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
@@ -111,7 +120,7 @@ func (op *operation) end() {
 	op.gate.close()
 }
 
-func (op *operation) run(ch *chart.Chart) (Deployed, error) {
+func (op *operation) run() (Deployed, error) {
 	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
 		return Deployed{}, err
 	} else if ns.DeletionTimestamp != nil {
@@ -121,15 +130,24 @@ func (op *operation) run(ch *chart.Chart) (Deployed, error) {
 	if err != nil {
 		return Deployed{}, err
 	}
-	first, err := op.recover(helm)
+	first, number := next(op.records.all())
+	end := op.r.Step(preview.StepRender)
+	rendered, err := op.render(first, number, helm.Capabilities)
+	end(err)
 	if err != nil {
+		return Deployed{}, err
+	}
+	if err := op.recover(helm); err != nil {
 		return Deployed{}, err
 	}
 	var result ri.Releaser
 	if first {
-		result, err = op.install(helm).RunWithContext(op.rendering, ch, op.r.Values)
+		result, err = op.install(helm).RunWithContext(op.rendering, inert(rendered), rendered.Values)
 	} else {
-		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, ch, op.r.Values)
+		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
+	}
+	if op.applied != nil {
+		op.applied(err)
 	}
 	if err != nil {
 		return Deployed{}, op.explain(err)
@@ -163,7 +181,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		Client:    &kube.Client{Factory: f, Namespace: namespace},
 		namespace: namespace,
 		kinds:     mapper,
-		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
 	}
 	op.applier.SetLogger(log)
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
@@ -216,6 +234,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	if !op.settle() {
 		return op.ctx.Err()
 	}
+	op.applied = op.r.Step(preview.StepApply)
 	for _, h := range rel.Hooks {
 		runs := func(e release.HookEvent) bool {
 			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)
@@ -232,6 +251,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	}
 	for _, info := range list {
 		gvk := info.Mapping.GroupVersionKind
+		op.c.rememberRendered(info.Namespace, info)
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)
@@ -244,7 +264,7 @@ func (op *operation) explain(err error) error {
 	case errors.As(err, &failure):
 		return err
 	case !op.applier.built:
-		return renderFailure(err)
+		return render.Failure(err)
 	case terminating(err):
 		return fmt.Errorf("%w: %w", err, preview.ErrNotReady)
 	case strings.Contains(err.Error(), "cannot be imported into the current release"):
@@ -254,11 +274,18 @@ func (op *operation) explain(err error) error {
 			Fix:   "Give the object another name in the chart, or delete the one in the way.",
 			Blame: preview.BlameConfig,
 		})
+	case strings.Contains(err.Error(), "invalid resource name"): // found on this side, before it is sent
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeApply,
+			Cause: "The chart makes an object whose name Kubernetes does not allow: " + oneLine(err.Error()),
+			Fix:   "Correct the object's name in the template, or the value it is made of.",
+			Blame: preview.BlameChange,
+		})
 	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):
 		return preview.Fail(err, preview.Diagnosis{
 			Code:  preview.CodeChartInvalid,
-			Cause: "The chart is too large: Helm keeps chart and rendered objects in one Secret, and that holds 1 MiB after compression.",
-			Fix:   "Leave files out of the chart directory that it does not need.",
+			Cause: "The chart is too large: Helm keeps the rendered objects in one Secret, and that holds 1 MiB after compression.",
+			Fix:   "Leave out of previews what makes the chart so large.",
 			Blame: preview.BlameChange,
 		})
 	}

@@ -103,25 +103,28 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string,
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
 }
 
-// DeleteNamespace starts the deletion of the namespace and all it holds, and returns without waiting (see WaitGone). It reads the
-// namespace first and deletes exactly what it has read: one that is gone or already going is success, one that is not ours or has
-// another UID than id is preview.ErrConflict and stays.
+// DeleteNamespace deletes what runs in the namespace, waits at most 35 seconds until its pods have ended, starts the deletion of the
+// namespace with all else it holds, and returns without waiting for that (see WaitGone). It reads the namespace first and deletes
+// exactly what it has read: one that is gone or already going is success, one that is not ours or has another UID than id is
+// preview.ErrConflict and stays. Stopped anywhere in the middle, it may be called again.
 func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
+	defer c.seen.forget(id.Namespace)
+	ns, err := c.doomed(ctx, id)
+	if ns == nil {
+		return err
+	}
+	id.UID = string(ns.UID)
+	if err := c.drain(ctx, id); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("empty namespace %s: %w", id.Namespace, err)
+	}
 	const rounds = 4
-	var err error
 	for range rounds {
-		var ns *corev1.Namespace
-		ns, err = c.live(ctx, id)
-		if apierrors.IsNotFound(err) {
-			return nil
+		if ns, err = c.doomed(ctx, id); ns == nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("delete namespace: %w", err)
-		}
-		if ns.DeletionTimestamp != nil {
-			return nil
-		}
-		grace, foreground := int64(30), metav1.DeletePropagationForeground
+		grace, foreground := int64(podGrace.Seconds()), metav1.DeletePropagationForeground
 		err = c.client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{
 			GracePeriodSeconds: &grace,
 			PropagationPolicy:  &foreground,
@@ -136,6 +139,20 @@ func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
 		}
 	}
 	return kind(fmt.Errorf("delete namespace %s: %w", id.Namespace, err))
+}
+
+// doomed reads the namespace that is to be deleted: nil without an error when it is gone or going.
+func (c *Cluster) doomed(ctx context.Context, id Identity) (*corev1.Namespace, error) {
+	ns, err := c.live(ctx, id)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // there is nothing to delete
+	case err != nil:
+		return nil, fmt.Errorf("delete namespace: %w", err)
+	case ns.DeletionTimestamp != nil:
+		return nil, nil //nolint:nilnil // as above
+	}
+	return ns, nil
 }
 
 // Namespaces lists every namespace of this instance, those being deleted included.

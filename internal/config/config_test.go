@@ -85,6 +85,7 @@ func TestDefaults(t *testing.T) {
 		Log:     config.Log{Level: "info", Format: "text"},
 		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
 		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
+		Render:  config.Render{Sandbox: "required"},
 		Limits:  config.Limits{Deployments: 8},
 		Worker:  config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
 	}
@@ -104,10 +105,12 @@ func TestExample(t *testing.T) {
 			Name: "acme/web", Values: "deploy/values-preview.yaml",
 			Image: config.Image{Repository: "ghcr.io/acme/web", Tag: "sha-{{.ShortSHA}}"},
 			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Forks: "never", TrustedBots: []string{"renovate[bot]", "dependabot[bot]"},
 		},
 		{
 			Name: "acme/api", Chart: "deploy/chart", Image: config.Image{Tag: "{{.SHA}}"},
 			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Forks: "approve",
 		},
 	}
 	if diff := cmp.Diff(want, got.Repositories); diff != "" {
@@ -136,6 +139,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
+		"CATALYST_RENDER_SANDBOX=optional",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 	)
@@ -150,11 +154,12 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 			Domain: "localhost", Scheme: "http", URLPort: 8080, Host: "{{.Repo}}-{{.Number}}.localhost", IngressClass: "i", Issuer: "is",
 			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
 		},
+		Render: config.Render{Sandbox: "optional"},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
-			IngressClass: "i", Issuer: "is", TLSSecret: "t",
+			IngressClass: "i", Issuer: "is", TLSSecret: "t", Forks: "approve",
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -277,13 +282,39 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {repository: 'x:1'}}]", `repositories[0].image.repository (CATALYST_REPOSITORIES) is "x:1": expected an image without a tag`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: '{{.Sha}}'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "{{.Sha}}": expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: {{.Sha}} is not known`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: 'a:b'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "a:b": expected a template`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, forks: always}]", `repositories[0].forks (CATALYST_REPOSITORIES) is "always": expected approve, deploy or never`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [renovate]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "renovate": expected the login of an App, which ends in [bot]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [7]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "7": expected text`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: 'renovate[bot]'}]", `repositories[0].trusted_bots (CATALYST_REPOSITORIES) is "renovate[bot]": expected a list`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, host: '{{.Number}}.x'}, {name: a/c, host: '{{.Number}}.x'}]", `repositories[1].host (CATALYST_REPOSITORIES) is "{{.Number}}.x": gives the same host as repositories[0]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{from: x}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES): must be set: Name of the copy`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: A_b}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES) is "A_b": expected the name of a Kubernetes object`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, from: ../db}]}]", `repositories[0].secrets[0].from (CATALYST_REPOSITORIES) is "../db": expected the name of a Kubernetes object`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: db, from: other}]}]", `repositories[0].secrets[1].name (CATALYST_REPOSITORIES) is "db": is the name of secrets[0], too`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, forks: some}]}]", `repositories[0].secrets[0].forks (CATALYST_REPOSITORIES) is "some": expected true or false`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, fork: true}]}]", `repositories[0].secrets[0].fork (CATALYST_REPOSITORIES): no such key; did you mean forks?`},
+		{"CATALYST_CLUSTER_SECRETS_NAMESPACE=A", `cluster.secrets_namespace (CATALYST_CLUSTER_SECRETS_NAMESPACE) is "A": expected the name of a Kubernetes object`},
 	} {
 		lines := complaints(t, "", enough(c.set)...)
 		if len(lines) != 1 || !strings.HasPrefix(lines[0], c.want) {
 			t.Errorf("%s\n got %q\nwant [%q…]", c.set, lines, c.want)
 		}
 	}
+}
+
+func TestSecretCopies(t *testing.T) {
+	t.Parallel()
+	got := load(t, "", enough("CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: pull, from: registry, pull: true, forks: true}]}]")...)
+	want := []config.SecretCopy{{Name: "db", From: "db"}, {Name: "pull", From: "registry", Pull: true, Forks: true}}
+	if diff := cmp.Diff(want, got.Repositories[0].Secrets); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	outside := enough("CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}]}]", "CATALYST_CLUSTER_KUBECONFIG=admin.conf")
+	lines := complaints(t, "", outside...)
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "cluster.secrets_namespace: must be set when Catalyst runs outside") {
+		t.Errorf("%q", lines)
+	}
+	load(t, "", append(outside, "CATALYST_CLUSTER_SECRETS_NAMESPACE=catalyst")...)
 }
 
 func TestNothingSet(t *testing.T) {
@@ -312,6 +343,26 @@ func TestUnreadable(t *testing.T) {
 	}
 	if lines := complaints(t, filepath.Join(t.TempDir(), "none.yaml"), enough()...); len(lines) == 0 {
 		t.Error("a missing file is accepted")
+	}
+}
+
+// TestSecrets: everything that has to stay out of logs is told, wherever it stands.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	c := config.Config{
+		Database: "postgres://u:db-pass@db/c",
+		GitHub:   config.GitHub{PrivateKey: "key", Token: "token", WebhookSecret: "hook", WebhookSecretPrevious: "previous"},
+		Preview:  config.Preview{Values: map[string]any{"db": map[string]any{"password": "value-pass"}}},
+	}
+	told := strings.Join(c.Secrets(), "\n")
+	for _, secret := range []string{"db-pass", "key", "token", "hook", "previous", "value-pass"} {
+		if !strings.Contains(told, secret) {
+			t.Errorf("%s is not among\n%s", secret, told)
+		}
+	}
+	c = config.Config{Database: "catalyst.db", GitHub: config.GitHub{Token: "token"}}
+	if diff := cmp.Diff([]string{"token"}, c.Secrets()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -117,6 +117,13 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 			return
 		}
 		field.SetInt(int64(d))
+	case "true or false":
+		b, err := strconv.ParseBool(fmt.Sprint(given))
+		if err != nil {
+			l.wrong(k.Path, shown(given), "expected true or false")
+			return
+		}
+		field.SetBool(b)
 	case "number":
 		n, err := strconv.ParseInt(fmt.Sprint(given), 10, 64)
 		if err != nil || field.OverflowInt(n) || field.Kind() == reflect.Int && n > math.MaxInt32 {
@@ -142,7 +149,7 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 	}
 }
 
-// list fills a slice of structs.
+// list fills a slice of structs or of texts.
 func (l *loader) list(field reflect.Value, k key, given any) {
 	items, ok := given.([]any)
 	if !ok {
@@ -152,6 +159,15 @@ func (l *loader) list(field reflect.Value, k key, given any) {
 	field.Set(reflect.MakeSlice(field.Type(), len(items), len(items)))
 	for i, item := range items {
 		path := fmt.Sprintf("%s[%d]", k.Path, i)
+		if field.Type().Elem().Kind() == reflect.String {
+			word, ok := item.(string)
+			if !ok || word == "" {
+				l.wrong(path, shown(item), "expected text: put it in quotes")
+				continue
+			}
+			field.Index(i).SetString(word)
+			continue
+		}
 		values, ok := item.(map[string]any)
 		if !ok {
 			l.wrong(path, shown(item), "expected a section with the keys "+strings.Join(names(field.Type().Elem()), ", "))

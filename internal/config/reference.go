@@ -25,6 +25,16 @@ func Reference() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", path, kind, def, env, doc)
 	}
+	var items func(list key)
+	items = func(list key) {
+		if list.Type != "list" || list.Elem.Kind() != reflect.Struct {
+			return
+		}
+		for _, item := range keysOf(list.Elem, list.Path+"[]") {
+			row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
+			items(item)
+		}
+	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
 		doc := k.Doc
 		if k.Type == "list" {
@@ -34,11 +44,7 @@ func Reference() string {
 		if k.Twin {
 			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.", false)
 		}
-		if k.Type == "list" {
-			for _, item := range keysOf(reflect.TypeFor[Repository](), k.Path+"[]") {
-				row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
-			}
-		}
+		items(k)
 	}
 	return b.String()
 }

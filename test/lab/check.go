@@ -132,7 +132,7 @@ func (l *Lab) checkComment(pull *Pull, p preview.Preview, deployments []preview.
 		say("I6: #%d has %d comments of ours", p.Number, len(ours))
 	case !strings.Contains(ours[0], word), p.Open && !strings.Contains(ours[0], preview.ShortSHA(pull.HeadSHA())):
 		say("I6: #%d: the comment should say %q of %s: %s", p.Number, word, preview.ShortSHA(pull.HeadSHA()), ours[0])
-	case ours[0] != report.Comment(p, deployments[:min(shown, len(deployments))], nil):
+	case ours[0] != report.Comment(report.View{Preview: p, Deployments: deployments[:min(shown, len(deployments))], Logs: p.Private}):
 		say("I6: #%d: the comment is not what is stored: %s", p.Number, ours[0])
 	}
 }

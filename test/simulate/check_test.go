@@ -3,6 +3,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -142,6 +143,22 @@ func (w *world) checkFinish(by *process, j *job, generation int64) {
 	}
 }
 
+// checkRetry checks that nothing that was asked for while the job ran, and since the truth was read, is put off with it.
+func (w *world) checkRetry(by *process, j *job, now time.Time) {
+	if j.kind != preview.JobReconcile || !j.notBefore.After(now) {
+		return
+	}
+	known := w.db.byID(j.preview)
+	of := w.hub.pull(known.Key)
+	if of == nil {
+		return
+	}
+	if asked := j.asked[j.generation]; asked.After(j.takes[len(j.takes)-1]) && of.reads[by.name].Before(asked) {
+		w.violate("I12", "%s puts %s off until %s, which was asked for at %s; its last look was at %s",
+			by.name, known.Key, j.notBefore.Sub(w.start), asked.Sub(w.start), of.reads[by.name].Sub(w.start))
+	}
+}
+
 // checkWriter checks, when a write to the cluster leaves, that its sender has the right to make it, and returns his token.
 func (w *world) checkWriter(by *process, id cluster.Identity) int64 {
 	known := w.db.byKey(id.Key)
@@ -177,8 +194,13 @@ func (w *world) checkTarget(by *process, id cluster.Identity, ns *namespace) {
 	}
 }
 
-// checkDeploy checks that what goes into a namespace was the head when it was decided.
-func (w *world) checkDeploy(by *process, id cluster.Identity, sha string) {
+// checkDeploy checks, when a write of a deployment leaves, that what goes into the namespace is the head as it was read last.
+func (w *world) checkDeploy(ctx context.Context, by *process, id cluster.Identity, sha string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return // then it does not leave
+	}
 	of := w.hub.pull(id.Key)
 	if of == nil || !told(of.answers[by.name], func(a answer) bool { return a.open && a.head == sha }) {
 		w.violate("I3", "%s brings %s to %s, which is not the head as it read it last", by.name, preview.ShortSHA(sha), id.Key)
@@ -203,7 +225,7 @@ func (p *process) why(id cluster.Identity) string {
 			newest = a
 		}
 	}
-	if !newest.at.IsZero() && !newest.open && !of.missing.IsZero() {
+	if !newest.at.IsZero() && !newest.open && (!of.missing.IsZero() || of.refused[p.name]) {
 		return "" // another process was told that it is closed, and since then nobody that it is open
 	}
 	if !of.missing.IsZero() && time.Since(of.missing) >= time.Minute {

@@ -28,7 +28,8 @@ type kube struct {
 	uids       int
 	stuck      map[string]time.Time // by name: until when a deletion hangs
 	tokens     map[preview.Key]int64
-	writes     int // that changed something
+	writes     int                // that changed something
+	old        []cluster.Identity // the list of namespaces that was once remembered
 }
 
 type namespace struct {
@@ -118,15 +119,12 @@ func (p *process) see(ctx context.Context, id cluster.Identity, look func() erro
 	if err := p.gate(); err != nil {
 		return err
 	}
-	if !p.sleep(ctx, p.w.latency(p.slot, toCluster, number(id.Key))) {
+	if !p.sleep(ctx, p.w.latency(p.slot, toCluster, number(id.Key))+p.throttled()) {
 		return ctx.Err()
 	}
 	p.w.mu.Lock()
-	var err error
-	if p.w.trouble.cluster.After(time.Now()) {
-		p.w.hit(opCluster)
-		err = errCluster
-	} else {
+	err := p.cluster()
+	if err == nil {
 		err = look()
 	}
 	p.w.mu.Unlock()
@@ -136,19 +134,17 @@ func (p *process) see(ctx context.Context, id cluster.Identity, look func() erro
 	return errors.Join(err, p.gate())
 }
 
-// change makes one request that changes something, unless the lease is over, as the transport of internal/cluster does. A
-// bound one (of Helm) is waited for; another is given up with ctx, and may arrive all the same.
-func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, do func() error) error {
+// change makes one request that changes something, unless the lease is over, as the transports of internal/cluster do. Once it is
+// on its way it is waited for. record is of Helm: the release's record may still say "failed" when the work was stopped.
+func (p *process) change(ctx context.Context, id cluster.Identity, record bool, do func() error) error {
 	if err := p.gate(); err != nil {
 		return err
 	}
-	if ctx.Err() != nil && !bound {
+	if ctx.Err() != nil && !record {
 		return ctx.Err()
 	}
 	if !preview.LeaseHeld(ctx) {
-		p.w.mu.Lock()
-		p.w.hit("stale write refused")
-		p.w.mu.Unlock()
+		p.w.refused()
 		return fmt.Errorf("not sent, the lease is over: %w", preview.ErrStale)
 	}
 	p.w.mu.Lock()
@@ -158,9 +154,8 @@ func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, d
 		p.w.mu.Lock()
 		defer p.w.mu.Unlock()
 		p.w.late = late
-		if p.w.trouble.cluster.After(time.Now()) {
-			p.w.hit(opCluster)
-			return errCluster
+		if err := p.cluster(); err != nil {
+			return err
 		}
 		if err := do(); err != nil {
 			return err
@@ -168,23 +163,54 @@ func (p *process) change(ctx context.Context, id cluster.Identity, bound bool, d
 		if !late { // else the sender has gone on long ago
 			p.w.checkToken(p, id, token)
 		}
+		if p.w.trouble.lostReplies > 0 {
+			p.w.trouble.lostReplies--
+			p.w.hit(opLostReply)
+			return errTimeout
+		}
 		return nil
 	}
-	on := p.w.latency(p.slot, toCluster, number(id.Key))
-	if bound {
-		time.Sleep(on)
-	} else if !p.sleep(ctx, on) {
+	on := p.w.latency(p.slot, toCluster, number(id.Key)) + p.throttled()
+	if time.Sleep(on); p.died() {
 		p.w.perhaps(func() { _ = arrive(true) })
-		return ctx.Err()
+		return errDead
 	}
 	err := arrive(false)
-	back := p.w.latency(p.slot, toCluster, number(id.Key))
-	if bound {
-		time.Sleep(back)
-	} else if !p.sleep(ctx, back) {
-		return ctx.Err()
-	}
+	time.Sleep(p.w.latency(p.slot, toCluster, number(id.Key)))
 	return errors.Join(err, p.gate())
+}
+
+// cluster is the error with which the process finds the API server now, if any. Call it with mu held.
+func (p *process) cluster() error {
+	switch now := time.Now(); {
+	case p.w.trouble.cluster.After(now):
+		p.w.hit(opCluster)
+	case p.noCluster.After(now):
+		p.w.hit(opNoCluster)
+	default:
+		return nil
+	}
+	return errCluster
+}
+
+// throttled is how much longer a request takes because the API server answers 429 and the client asks again when it may.
+func (p *process) throttled() time.Duration {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	if !p.w.trouble.throttled.After(time.Now()) {
+		return 0
+	}
+	p.w.hit(opThrottle)
+	return time.Duration(1+p.w.roll(p.slot, toCluster, 99)%3) * time.Second
+}
+
+// watch returns what is closed at the next change, as far as the watch tells. Call it with mu held.
+func (k *kube) watch() <-chan struct{} {
+	if k.w.trouble.silent.After(time.Now()) {
+		k.w.hit(opSilent)
+		return nil
+	}
+	return k.changed
 }
 
 // live is cluster.live. Call it with mu held.
@@ -220,11 +246,6 @@ func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity) (str
 				found = *ns
 				p.w.note("%s creates namespace %s (%s) for %s", p.name, ns.name, ns.uid, id.Key)
 				k.change()
-				if p.w.trouble.lostMade > 0 {
-					p.w.trouble.lostMade--
-					p.w.hit(opLostCreate)
-					return errTimeout
-				}
 				return nil
 			})
 		} else {
@@ -251,6 +272,19 @@ func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity) (str
 		return found.uid, nil
 	}
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
+}
+
+// SyncSecrets implements worker.Deployer. No preview here gets a Secret, so it finds nothing to do where the namespace is.
+func (p *process) SyncSecrets(ctx context.Context, id cluster.Identity, _ []cluster.SecretCopy) error {
+	return p.see(ctx, id, func() error {
+		_, err := p.w.kube.live(id)
+		return err
+	})
+}
+
+// SecretsDiffer implements worker.Estate.
+func (p *process) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
+	return false, nil
 }
 
 // DeleteNamespace implements worker.Remover, request for request as internal/cluster does.
@@ -314,7 +348,7 @@ func (p *process) WaitGone(ctx context.Context, id cluster.Identity, limit time.
 			return err
 		}
 		p.w.mu.Lock()
-		changed, down := p.w.kube.changed, p.w.trouble.cluster.After(time.Now())
+		changed, down := p.w.kube.watch(), p.cluster() != nil
 		ns := p.w.kube.namespaces[id.Namespace]
 		if !down && ns != nil && uid == "" {
 			uid = ns.uid
@@ -388,23 +422,19 @@ func (p *process) Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.
 	writes = append(writes, into(func(ns *namespace) { ns.pending = true }))
 	for range 2 {
 		writes = append(writes, into(func(ns *namespace) {
-			p.w.checkDeploy(p, id, r.Version)
 			if does != refused {
 				ns.version, ns.ready, ns.failing = r.Version, time.Time{}, false
 			}
 		}))
 	}
 	for _, write := range writes {
-		err := ctx.Err()
-		if err == nil {
-			err = p.change(ctx, id, true, write)
-		}
-		if err != nil {
+		p.w.checkDeploy(ctx, p, id, r.Version)
+		if err := p.change(ctx, id, false, write); err != nil {
 			_ = p.change(ctx, id, true, into(func(ns *namespace) { ns.pending = false })) // the record may say "failed" after the end
 			return cluster.Deployed{}, fmt.Errorf("deploy to %s: %w", id.Namespace, err)
 		}
 	}
-	err = p.change(ctx, id, true, into(func(ns *namespace) {
+	err = p.change(ctx, id, false, into(func(ns *namespace) {
 		ns.pending = false
 		switch ns.failing = does == crashes; does {
 		case slow:
@@ -428,9 +458,9 @@ func (p *process) WaitReady(ctx context.Context, id cluster.Identity, _ []cluste
 			return err
 		}
 		p.w.mu.Lock()
-		changed, wait, now := p.w.kube.changed, 10*time.Second, time.Now()
+		changed, wait, now := p.w.kube.watch(), 10*time.Second, time.Now()
 		ns, err := p.w.kube.live(id)
-		down := p.w.trouble.cluster.After(now)
+		down := p.cluster() != nil
 		ready, failed := false, false
 		if !down && err == nil && !ns.leaving {
 			ready = !ns.ready.IsZero() && !ns.ready.After(now) && !ns.sick.After(now)
@@ -477,21 +507,33 @@ func (p *process) URL(ctx context.Context, id cluster.Identity, _ []cluster.Obje
 // Namespaces implements worker.Estate.
 func (p *process) Namespaces(ctx context.Context) (found []cluster.Identity, err error) {
 	err = p.see(ctx, cluster.Identity{}, func() error {
-		for _, ns := range p.w.kube.namespaces {
-			if ns.key == (preview.Key{}) {
-				continue
-			}
-			name := "acme/web"
-			if ns.key.RepositoryID == repositoryB {
-				name = "evil/web"
-			}
-			found = append(found, cluster.Identity{Namespace: ns.name, UID: ns.uid, Key: ns.key, Repository: name})
+		if found = p.w.kube.list(); p.w.trouble.staleList.After(time.Now()) {
+			p.w.hit(opStaleList)
+			found = slices.Clone(p.w.kube.old)
 		}
-		slices.SortFunc(found, func(a, b cluster.Identity) int { return number(a.Key) - number(b.Key) })
 		return nil
 	})
 	return found, err
 }
+
+// list returns all namespaces of ours.
+func (k *kube) list() (found []cluster.Identity) {
+	for _, ns := range k.namespaces {
+		if ns.key == (preview.Key{}) {
+			continue
+		}
+		name := configured[0]
+		if ns.key.RepositoryID == repositoryB {
+			name = configured[1]
+		}
+		found = append(found, cluster.Identity{Namespace: ns.name, UID: ns.uid, Key: ns.key, Repository: name})
+	}
+	slices.SortFunc(found, func(a, b cluster.Identity) int { return number(a.Key) - number(b.Key) })
+	return found
+}
+
+// remember keeps the list as it is now, to be given as an answer later.
+func (k *kube) remember() { k.old = k.list() }
 
 // Health implements worker.Estate.
 func (p *process) Health(ctx context.Context, id cluster.Identity) (d *preview.Diagnosis, err error) {

@@ -25,6 +25,9 @@ const (
 	pulls       = 4
 )
 
+// configured are the repositories' names in the configuration.
+var configured = []string{"acme/web", "evil/web"}
+
 var errGitHub = errors.New("GitHub answers 502")
 
 // hub is GitHub: the truth about pull requests, their comments, and the deliveries that tell of them.
@@ -35,7 +38,9 @@ type hub struct {
 	classes    map[string]class // of the commits
 	deliveries []*delivery
 	ids        int64
-	writes     int // that changed something
+	writes     int                             // that changed something
+	reads      int                             // of pull requests
+	old        map[int64][]preview.PullRequest // the lists of open ones that were once remembered, by repository
 }
 
 type repo struct {
@@ -60,6 +65,7 @@ type pull struct {
 
 	reads   map[string]time.Time // by process: when the last reading was made
 	answers map[string]answer    // by process: the last answer that it got
+	refused map[string]bool      // by process: whether it was refused the last answer
 	missing time.Time            // since when all answers said that there is no such pull request
 }
 
@@ -90,12 +96,12 @@ type delivery struct {
 func (p *pull) head() string { return p.commits[len(p.commits)-1] }
 
 func newHub(w *world) *hub {
-	h := &hub{w: w, classes: map[string]class{}, repos: []*repo{{id: repositoryA, name: "acme/web"}, {id: repositoryB, name: "evil/web"}}}
+	h := &hub{w: w, classes: map[string]class{}, repos: []*repo{{id: repositoryA, name: configured[0]}, {id: repositoryB, name: configured[1]}}}
 	for i, at := range []struct{ repo, number int }{{0, 1}, {0, 2}, {1, 1}, {1, 3}} {
 		r := h.repos[at.repo]
 		h.pulls = append(h.pulls, &pull{
 			index: i, key: preview.Key{RepositoryID: r.id, Number: at.number}, repo: r, base: "main",
-			reads: map[string]time.Time{}, answers: map[string]answer{},
+			reads: map[string]time.Time{}, answers: map[string]answer{}, refused: map[string]bool{},
 		})
 	}
 	return h
@@ -179,7 +185,7 @@ func (h *hub) tell(p *pull, o op, action string) {
 	h.ids++
 	id := fmt.Sprintf("d%d", h.ids)
 	d := &delivery{at: len(h.deliveries), event: preview.Event{
-		Kind: preview.EventHint, Key: p.key, PullRequest: h.snapshot(p), Closed: action == "closed",
+		Kind: preview.EventHint, Key: p.key, PullRequest: h.snapshot(p), Closed: !p.open,
 		Delivery: &preview.Delivery{GUID: id, Event: "pull_request", Action: action, BodySHA256: id, Repository: p.repo.name, Number: p.key.Number},
 	}}
 	h.deliveries = append(h.deliveries, d)
@@ -202,50 +208,71 @@ func (h *hub) snapshot(p *pull) preview.PullRequest {
 	}
 }
 
+// list returns what is open in a repository.
+func (h *hub) list(repositoryID int64) (found []preview.PullRequest) {
+	for _, of := range h.pulls {
+		if of.repo.id == repositoryID && of.open {
+			one := h.snapshot(of)
+			one.Comments = -1
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// remember keeps the lists as they are now, to be given as answers later.
+func (h *hub) remember() {
+	h.old = map[int64][]preview.PullRequest{}
+	for _, r := range h.repos {
+		h.old[r.id] = h.list(r.id)
+	}
+}
+
 func (h *hub) heal() {
 	for _, r := range h.repos {
 		r.hidden, r.forbids = time.Time{}, time.Time{}
 	}
 }
 
-// refusal is the error that GitHub answers now, if any. Call it with mu held.
+// refusal is the error that GitHub answers now, if any; repositoryID is zero for what concerns no repository. Call it with mu held.
 func (h *hub) refusal(p *process, repositoryID int64) error {
 	w, now := h.w, time.Now()
-	for _, r := range h.repos {
-		if r.id != repositoryID {
-			continue
-		}
-		switch {
-		case w.trouble.github.After(now):
-			w.hit(opGitHub)
-			return errGitHub
-		case w.trouble.limited.After(now):
-			w.hit(opLimited)
-			until := w.trouble.limited
-			if p.skew != 0 { // a clock that is ahead finds the time past and waits a minute; one that is behind waits longer
-				w.hit(opSkew)
-				if until = until.Add(-p.skew); !until.After(now) {
-					until = now.Add(time.Minute)
-				}
+	switch {
+	case w.trouble.github.After(now):
+		w.hit(opGitHub)
+		return errGitHub
+	case w.trouble.limited.After(now):
+		w.hit(opLimited)
+		until := w.trouble.limited
+		if p.skew != 0 { // a clock that is ahead finds the time past and waits a minute; one that is behind waits longer
+			w.hit(opSkew)
+			if until = until.Add(-p.skew); !until.After(now) {
+				until = now.Add(time.Minute)
 			}
-			return fmt.Errorf("asked: %w", &ghapp.RateLimited{Until: until, Message: "too many"})
-		case r.suspended:
-			w.hit(opSuspend)
-			return fmt.Errorf("suspended: %w", preview.ErrForbidden)
-		case r.forbids.After(now):
-			w.hit(opForbid)
-			return fmt.Errorf("suspended: %w", preview.ErrForbidden)
-		case r.vanished:
-			w.hit(opVanish)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrGone)
-		case r.hidden.After(now):
-			w.hit(opHide)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
-		case w.trouble.blips > 0:
-			w.trouble.blips--
-			w.hit(opBlip)
-			return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
 		}
+		return fmt.Errorf("asked: %w", &ghapp.RateLimited{Until: until, Message: "too many"})
+	}
+	i := slices.IndexFunc(h.repos, func(r *repo) bool { return r.id == repositoryID })
+	if i < 0 {
+		return nil
+	}
+	switch r := h.repos[i]; {
+	case r.suspended:
+		w.hit(opSuspend)
+		return fmt.Errorf("suspended: %w", preview.ErrForbidden)
+	case r.forbids.After(now):
+		w.hit(opForbid)
+		return fmt.Errorf("suspended: %w", preview.ErrForbidden)
+	case r.vanished:
+		w.hit(opVanish)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrGone)
+	case r.hidden.After(now):
+		w.hit(opHide)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
+	case w.trouble.blips > 0:
+		w.trouble.blips--
+		w.hit(opBlip)
+		return fmt.Errorf("repository %d: %w", repositoryID, preview.ErrNotFound)
 	}
 	return nil
 }
@@ -274,8 +301,9 @@ func (p *process) ask(ctx context.Context, repositoryID int64, pull int, answer 
 func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found preview.PullRequest, err error) {
 	key := preview.Key{RepositoryID: r.ID, Number: n}
 	var of *pull
-	begun := p.w.now()
+	begun, answered := p.w.now(), time.Time{}
 	err = p.ask(ctx, r.ID, number(key), func() error {
+		answered = time.Now()
 		if of = p.w.hub.pull(key); of == nil {
 			return fmt.Errorf("pull request %s: %w", key, preview.ErrNotFound)
 		}
@@ -288,7 +316,8 @@ func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found p
 	if of = p.w.hub.pull(key); of == nil || errors.Is(err, errDead) || ctx.Err() != nil {
 		return found, err
 	}
-	of.reads[p.name] = begun
+	p.w.hub.reads++
+	of.reads[p.name], of.refused[p.name] = begun, errors.Is(err, preview.ErrForbidden)
 	none := errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone)
 	if err == nil {
 		last, ok := of.answers[p.name]
@@ -298,7 +327,7 @@ func (p *process) PullRequest(ctx context.Context, r ghapp.Repo, n int) (found p
 		}
 		of.answers[p.name] = now
 	}
-	if err == nil {
+	if err == nil && answered.After(of.missing) { // an old answer may come late
 		of.missing = time.Time{}
 	} else if none && of.missing.IsZero() {
 		of.missing = time.Now()
@@ -334,10 +363,13 @@ func archive(name, text string) []byte {
 	return b.Bytes()
 }
 
-// write makes one request that changes something. When ctx ends on the way nobody knows whether it arrives.
+// write makes one request that changes something. Once it is on its way it is waited for.
 func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 	if err := p.gate(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	arrive := func() (lost bool, err error) {
 		p.w.mu.Lock()
@@ -352,9 +384,13 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 		p.w.checkComments(of)
 		return false, nil
 	}
-	if !p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)) {
+	if !preview.LeaseHeld(ctx) { // as the transport of internal/ghapp does
+		p.w.refused()
+		return fmt.Errorf("not sent, the lease is over: %w", preview.ErrStale)
+	}
+	if time.Sleep(p.w.latency(p.slot, toGitHub, of.index)); p.died() {
 		p.w.perhaps(func() { _, _ = arrive() })
-		return ctx.Err()
+		return errDead
 	}
 	_, err := arrive()
 	p.w.mu.Lock()
@@ -364,16 +400,21 @@ func (p *process) write(ctx context.Context, of *pull, do func() error) error {
 		p.w.hit(opLostComment)
 	}
 	p.w.mu.Unlock()
-	if !p.sleep(ctx, p.w.latency(p.slot, toGitHub, of.index)) {
-		return ctx.Err()
-	}
+	time.Sleep(p.w.latency(p.slot, toGitHub, of.index))
 	if lost {
 		err = errGitHub
 	}
 	return errors.Join(err, p.gate())
 }
 
-// perhaps lets a request that nobody waits for arrive a moment later, or never.
+// refused counts a write that was held back because the lease was over.
+func (w *world) refused() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hit("stale write refused")
+}
+
+// perhaps lets a request that nobody waits for arrive seconds later, or never.
 func (w *world) perhaps(arrive func()) {
 	w.mu.Lock()
 	n := w.roll(9, ofNature, 8)
@@ -382,7 +423,7 @@ func (w *world) perhaps(arrive func()) {
 		return
 	}
 	w.background.Go(func() {
-		time.Sleep(time.Duration(n % uint64(time.Second)))
+		time.Sleep(time.Duration(n % uint64(5*time.Second)))
 		w.mu.Lock()
 		w.hit("request arrives late")
 		w.mu.Unlock()
@@ -473,14 +514,11 @@ func (p *process) Resolve(ctx context.Context, fullName string) (r ghapp.Repo, e
 func (p *process) OpenPullRequests(ctx context.Context, r ghapp.Repo) (found []preview.PullRequest, err error) {
 	err = p.ask(ctx, r.ID, 91, func() error {
 		w, now := p.w, time.Now()
-		for _, of := range w.hub.pulls {
-			if of.repo.id == r.ID && of.open {
-				one := w.hub.snapshot(of)
-				one.Comments = -1
-				found = append(found, one)
-			}
-		}
+		found = w.hub.list(r.ID)
 		switch {
+		case w.trouble.staleList.After(now):
+			w.hit(opStaleList)
+			found = slices.Clone(w.hub.old[r.ID])
 		case w.trouble.failList.After(now):
 			w.hit(opFailList)
 			return errGitHub
@@ -496,9 +534,9 @@ func (p *process) OpenPullRequests(ctx context.Context, r ghapp.Repo) (found []p
 	return found, err
 }
 
-// RedeliverFailed implements worker.Overview: what was refused is sent again, once.
+// RedeliverFailed implements worker.Overview: what was refused is sent again.
 func (p *process) RedeliverFailed(ctx context.Context, _ time.Time) (n int, err error) {
-	err = p.ask(ctx, repositoryA, 92, func() error {
+	err = p.ask(ctx, 0, 92, func() error {
 		for _, d := range p.w.hub.deliveries {
 			if d.failed && !d.arrived {
 				d.failed = false

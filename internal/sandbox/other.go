@@ -1,0 +1,20 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package sandbox
+
+import "syscall"
+
+// Enter fails with ErrUnsupported.
+func Enter(Limits) (Report, error) { return Report{}, ErrUnsupported }
+
+// Attributes are none in particular.
+func Attributes(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// MayIsolate returns false.
+func MayIsolate() bool { return false }
+
+// Lower does nothing.
+func Lower(int) error { return nil }
+
+// LowerAll does nothing.
+func LowerAll(int) error { return nil }
