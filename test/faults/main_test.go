@@ -24,8 +24,8 @@ var (
 )
 
 const (
-	heal   = 2 * time.Minute // within which all must have healed after a fault: twice the time after which a dead connection is given up
-	limit  = 3 * time.Minute // of what is no measure, on a busy machine
+	heal   = 4 * time.Minute // within which all must have healed after a fault, on a busy machine; the summary has the worst that was seen
+	limit  = 4 * time.Minute // of what is no measure
 	outage = 4 * time.Second // how long a fault lasts: shorter than what is tried again before a deployment is given up (S10)
 )
 

@@ -174,10 +174,11 @@ const (
 	laneReconcile = "reconcile"
 	laneComment   = "comment"
 	laneSweep     = "sweep"
+	laneSteps     = "steps"
 )
 
 // background are the lanes of what comes by the clock, whatever happens: they are no part of a pull request's life.
-var background = []string{laneSweep, "health"}
+var background = []string{laneSweep, "health", laneSteps}
 
 // watcher shows the conductor the requests of an HTTP edge.
 type watcher struct{ *conductor }
@@ -220,7 +221,11 @@ func (w watcher) Told(r *edge.Request) {
 func (c *conductor) commit(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if q.Get("step") == "before" {
-		p, err := c.before(q.Get("lane"), q.Get("what"))
+		lane, what := q.Get("lane"), q.Get("what")
+		if what == "UpdateDeployment deploying" {
+			lane = laneSteps // told every two seconds of a deployment that takes so long
+		}
+		p, err := c.before(lane, what)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}

@@ -62,10 +62,10 @@ type Lab struct {
 	Client *kubernetes.Clientset // the cluster, past the edges
 
 	Options
-	dir, image string
-	rest       *rest.Config
-	record     record
-	front      *front
+	dir    string
+	rest   *rest.Config
+	record record
+	front  *front
 
 	mu       sync.Mutex // guards what follows
 	replicas []*Replica
@@ -82,7 +82,7 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	config.QPS = -1
 	l := &Lab{
-		Options: o, dir: t.TempDir(), rest: config, front: newFront(), image: image(t),
+		Options: o, dir: t.TempDir(), rest: config, front: newFront(),
 	}
 	t.Cleanup(l.front.server.Close)
 	if l.SQLite == "" {
@@ -101,15 +101,6 @@ func New(t testing.TB, o Options) *Lab {
 	l.GitHub.Repo.Rename(o.Name) // namespaces are named after the repository
 	t.Cleanup(func() { l.end(t) })
 	return l
-}
-
-// image is what the previews run, as "repository@tag": the test application where there is a registry to hold it. Simulated nodes
-// pull nothing.
-func image(t testing.TB) string {
-	t.Helper()
-	reference := clustertest.Image(t)
-	i := strings.LastIndexByte(reference, ':')
-	return reference[:i] + "@" + reference[i+1:]
 }
 
 // overTCP is the DSN for the same database at another address.

@@ -31,9 +31,10 @@ func (p *Pull) Push() {
 	p.greetings[p.Pull.Push(files(text), text)] = text
 }
 
-// files is what a commit changes: a word that ends up in the pod's environment, which tells commits apart in the cluster.
+// files is what a commit changes: a word in the environment of the Deployment's pods, which tells commits apart in the cluster. There
+// are no pods: their Deployment is rolled out by the controllers all the same, at once, and what pods do is the end-to-end tests' business.
 func files(greeting string) fakegithub.Files {
-	return fakegithub.Text(map[string]string{"values-preview.yaml": fmt.Sprintf("greeting: %q\nreplicaCount: 1\n", greeting)})
+	return fakegithub.Text(map[string]string{"values-preview.yaml": fmt.Sprintf("greeting: %q\nreplicaCount: 0\n", greeting)})
 }
 
 func (l *Lab) all() []*Pull {

@@ -124,9 +124,8 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	config := rig.Config(listen, l.GitHub, &rig.Cluster{Kubeconfig: kubeconfig, PreviewDomain: "preview.localhost"})
 	config["database"], config["instance"] = dsn, l.Name
 	config["github"].(map[string]any)["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
-	repository, tag, _ := strings.Cut(l.image, "@")
 	config["repositories"] = []any{map[string]any{
-		"name": l.GitHub.Repo.FullName(), "values": "values-preview.yaml", "image": map[string]any{"repository": repository, "tag": tag},
+		"name": l.GitHub.Repo.FullName(), "values": "values-preview.yaml", "image": map[string]any{"repository": "registry.invalid/none"},
 	}}
 	config["worker"] = maps.Clone(l.Worker)
 	if o.Config != nil {
