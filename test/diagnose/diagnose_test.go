@@ -6,7 +6,15 @@ import (
 	"testing"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
+	"catalyst.dev/catalyst/internal/render"
 )
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == render.Command {
+		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
 
 // TestBrokenCharts deploys the charts that do not take minutes, all at the same time: what is wrong with each must be said, why,
 // and what to do about it.

@@ -13,9 +13,14 @@ import (
 	"regexp"
 	"slices"
 	"syscall"
+
+	"catalyst.dev/catalyst/internal/render"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == render.Command {
+		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	var o options
 	flag.StringVar(&o.only, "run", "", "play only the charts that this regular expression matches")
 	flag.BoolVar(&o.long, "long", true, "play also those that take minutes")

@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 const (
@@ -67,7 +68,11 @@ func open(ctx context.Context, kubeconfig, registry string) (*theatre, error) {
 	if t.objects, err = dynamic.NewForConfig(config); err != nil {
 		return nil, err
 	}
-	t.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: kubeconfig, InstanceID: "diagnose", Log: slog.New(slog.DiscardHandler), Judged: t.judge})
+	renderer := render.New(render.Options{Log: slog.New(slog.DiscardHandler)})
+	context.AfterFunc(ctx, renderer.Close)
+	t.cluster, err = cluster.New(ctx, cluster.Options{
+		Kubeconfig: kubeconfig, InstanceID: "diagnose", Renderer: renderer, Log: slog.New(slog.DiscardHandler), Judged: t.judge,
+	})
 	if err != nil {
 		return nil, err
 	}
