@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 func TestMain(m *testing.M) {
