@@ -20,7 +20,7 @@ import (
 )
 
 // limit is how long something may take that is no measure, on a busy machine.
-const limit = 4 * time.Minute
+const limit = 2 * time.Minute
 
 // heal is within which all must have healed. Beside other tests the machine is too busy to say so.
 func heal() time.Duration {
