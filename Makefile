@@ -43,12 +43,12 @@ e2e: needs-go ## run the end-to-end tests alone
 diagnose-table: needs-go ## deploy all the broken charts and print what is said about each (ONLY=regexp)
 	@$(TESTBED) go run ./test/diagnose -run '$(ONLY)'
 
-simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000)
-	@go test -tags simulate -c -o bin/simulate.test ./test/simulate
-	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 -histories=$(or $(N),10000)
+simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000, or SEED=… to see one again)
+	@go test -c -o bin/simulate.test ./test/simulate
+	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 $(if $(SEED),-histories=1 -rapid.seed=$(SEED),-histories=$(or $(N),10000))
 
-mutants: needs-go needs-git ## show that the simulation catches each of the seeded mistakes
-	@go run ./test/mutants
+mutants: needs-go needs-git ## show that the tests catch each of the seeded mistakes (RUN=regexp for some of them, N=histories)
+	@$(if $(RUN),,tools/run testbed -stop mutants) go run ./test/mutants $(if $(RUN),-run='$(RUN)') $(if $(N),-histories=$(N))
 
 killpoints: needs-go ## kill Catalyst before and after each of its side effects, on both databases (UPDATE=1: list them anew)
 	@go test -c -o bin/killpoints.test ./test/killpoints

@@ -41,6 +41,9 @@ func observedPod(pod *corev1.Pod, owner diagnose.Ref, names []string) diagnose.P
 		p.Containers = append(p.Containers, observedContainer(pod, &pod.Spec.Containers[i], pod.Status.ContainerStatuses, names))
 	}
 	p.Claims, p.Secrets = references(pod)
+	for _, s := range pod.Spec.ImagePullSecrets {
+		p.Pulls = append(p.Pulls, s.Name)
+	}
 	return p
 }
 

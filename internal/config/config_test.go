@@ -237,6 +237,15 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
+func TestDatabases(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"catalyst.db", "/var/lib/catalyst.db", "postgres://u@db/c", "postgresql://u@db:5432/c", "postgres://u@/c?host=%2Frun%2Fpostgresql"} {
+		if got := load(t, "", append(enough(), "CATALYST_DATABASE="+good)...).Database; got != good {
+			t.Errorf("%s became %s", good, got)
+		}
+	}
+}
+
 func TestReference(t *testing.T) {
 	t.Parallel()
 	golden(t, "testdata/reference.md", config.Reference())
@@ -250,6 +259,7 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_LISTEN=8090", `listen (CATALYST_LISTEN) is "8090": expected an address and a port like "127.0.0.1:8090" or ":8090"`},
 		{"CATALYST_LISTEN=:99999", `listen (CATALYST_LISTEN) is ":99999": expected an address and a port`},
 		{"CATALYST_PUBLIC_URL=http://catalyst.example.com", `public_url (CATALYST_PUBLIC_URL) is "http://catalyst.example.com": expected a URL like https://`},
+		{"CATALYST_DATABASE=postgres:///x", `database (CATALYST_DATABASE) is "postgres:///x": expected the path of a SQLite file`},
 		{"CATALYST_DATABASE=mysql://u:swordfish@db/x", `database (CATALYST_DATABASE) is "mysql://(hidden)@db/x": expected the path of a SQLite file`},
 		{"CATALYST_INSTANCE=a b", `instance (CATALYST_INSTANCE) is "a b": expected a Kubernetes label value`},
 		{"CATALYST_LOG_LEVEL=loud", `log.level (CATALYST_LOG_LEVEL) is "loud": expected debug, info, warn or error`},

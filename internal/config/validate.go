@@ -231,7 +231,8 @@ func isDatabase(s string) bool {
 	}
 	scheme, _, _ := strings.Cut(s, "://")
 	u, err := url.Parse(s)
-	return err == nil && u.Host != "" && (scheme == "postgres" || scheme == "postgresql")
+	// The host may be the directory of a Unix socket, which stands in the query.
+	return err == nil && (u.Host != "" || u.Query().Get("host") != "") && (scheme == "postgres" || scheme == "postgresql")
 }
 
 // isInside reports whether s is a clean relative path that stays inside its root.

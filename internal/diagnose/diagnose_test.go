@@ -282,6 +282,10 @@ var rules = map[string]struct {
 		service(map[string]string{"app": "web"}, diagnose.Port{Number: 8080}), ingress(81)))},
 	"sends to another port": {diagnose.CodeRoute, "listens on 8080", release(readyPod, says("listening on :8080"), with(
 		service(map[string]string{"app": "web"}, diagnose.Port{Number: 3000}), ingress(80)))},
+	"not all of it is known yet": {waits, "", release(with(
+		service(map[string]string{"app": "web"}, diagnose.Port{Number: 8080}), ingress(80)), func(o *diagnose.Observed) {
+		o.Pods, o.Objects[0] = nil, diagnose.Object{Ref: web, Absent: true}
+	})},
 	"all is well": {fine, "", release(readyPod, with(service(map[string]string{"app": "web"}, diagnose.Port{Number: 8080}), ingress(80)))},
 
 	"certificate":  {someday + diagnose.CodeTLS, "DNS problem", release(readyPod, with(certificate()))},

@@ -116,7 +116,7 @@ func (v *view) hook(all []finding) []finding {
 		f.evidence = told(warnings(v.podEvents(p)), 4)
 	}
 	if len(f.evidence) == 0 {
-		f.evidence = told(warnings(v.fresh(*o)), 4)
+		f.evidence = append(told(warnings(v.fresh(*o)), 4), v.state(*o))
 	}
 	return []finding{f}
 }

@@ -21,6 +21,7 @@ type Pod struct {
 	Containers []Container `json:"containers,omitempty"` // the init containers first
 	Claims     []string    `json:"claims,omitempty"`     // PersistentVolumeClaims
 	Secrets    []string    `json:"secrets,omitempty"`    // that it refers to
+	Pulls      []string    `json:"pulls,omitempty"`      // Secrets with credentials for the registry
 }
 
 // NoNode is what the scheduler says of a pod it cannot place.

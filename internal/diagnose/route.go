@@ -8,8 +8,8 @@ import (
 // routes looks at what stands between the URL and the pods, and at the Services that something in trouble needs: each mistake
 // here is one in the chart, and stays.
 func (v *view) routes(troubles []finding) []finding {
-	// An operator may make Services and pods that nobody here knows of.
-	if slices.ContainsFunc(v.Objects, func(o Object) bool { return o.Custom }) {
+	// An operator may make Services and pods that nobody here knows of, and what is not there yet may be what is led to.
+	if slices.ContainsFunc(v.Objects, func(o Object) bool { return o.Custom || o.Absent }) {
 		return nil
 	}
 	var found []finding
@@ -40,11 +40,9 @@ func (v *view) ingress(o Object) []finding {
 		service := v.byRef[Ref{"Service", back.Object}]
 		why, fix := "", ""
 		switch {
-		case service == nil || service.Service == nil && !service.Absent:
+		case service == nil || service.Service == nil:
 			why = fmt.Sprintf("%s sends to Service %s, which the release does not have.", o.Ref, quote(back.Object))
 			fix = "Correct the Service's name in the Ingress."
-		case service.Absent:
-			return nil
 		case !slices.ContainsFunc(service.Service.Ports, func(p ServicePort) bool {
 			return back.Name != "" && p.Name == back.Name || back.Name == "" && p.Port == back.Number
 		}):

@@ -16,10 +16,10 @@ import (
 	"catalyst.dev/catalyst/internal/sandbox"
 )
 
-// A child is started with a little less of the processor than the server, and loses the rest when it works for longer than an honest chart does.
+// A child that has worked for longer than an honest chart's does, which is looked at from time to time, goes on behind everything else.
 const (
-	startNice = 5
-	slowAfter = time.Second
+	honestWork = time.Second
+	lookEvery  = 500 * time.Millisecond
 )
 
 // process is a child, seen from the parent. One process renders one chart.
@@ -75,12 +75,11 @@ func start(ctx context.Context, program string, limits Limits, confined, isolate
 	return p, nil
 }
 
-// own starts the process and waits for its end, on a thread of its own: the process dies with that thread, and the thread's priority, which the
-// process inherits, cannot be raised again. So the goroutine ends without unlocking it, which ends the thread.
+// own starts the process and waits for its end, on a thread of its own: the process dies with the thread that started it.
 func (p *process) own(in *os.File, started chan<- error) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer close(p.done)
-	_ = sandbox.Lower(startNice) // politeness only
 	err := p.cmd.Start()
 	_ = in.Close()
 	started <- err
@@ -105,10 +104,20 @@ func (p *process) expire() {
 	}
 }
 
-// lower leaves the process what nobody else wants of the processor.
-func (p *process) lower() {
-	if p.alive() {
-		_ = sandbox.LowerAll(p.cmd.Process.Pid) // politeness only
+// watch leaves the process what nobody else wants of the processor once it has worked for too long. It returns when the process has ended.
+func (p *process) watch() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-ticker.C:
+			if p.alive() && sandbox.Worked(p.cmd.Process.Pid) > honestWork {
+				_ = sandbox.Lower(p.cmd.Process.Pid) // politeness only
+				return
+			}
+		}
 	}
 }
 

@@ -126,8 +126,7 @@ func (r *Renderer) Render(ctx context.Context, q Request) (*Result, error) {
 	defer context.AfterFunc(ctx, p.kill)()
 	late := time.AfterFunc(r.limits.Time, p.expire)
 	defer late.Stop()
-	slow := time.AfterFunc(slowAfter, p.lower)
-	defer slow.Stop()
+	go p.watch()
 	payload, err := p.ask(q)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("render: %w", context.Cause(ctx))

@@ -2,7 +2,10 @@
 
 package sandbox
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // Enter fails with ErrUnsupported.
 func Enter(Limits) (Report, error) { return Report{}, ErrUnsupported }
@@ -13,8 +16,8 @@ func Attributes(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid
 // MayIsolate returns false.
 func MayIsolate() bool { return false }
 
+// Worked returns 0.
+func Worked(int) time.Duration { return 0 }
+
 // Lower does nothing.
 func Lower(int) error { return nil }
-
-// LowerAll does nothing.
-func LowerAll(int) error { return nil }

@@ -255,7 +255,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-func TestLowerAll(t *testing.T) {
+func TestLower(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "/bin/cat")
 	in, err := cmd.StdinPipe()
@@ -265,11 +265,14 @@ func TestLowerAll(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := LowerAll(cmd.Process.Pid); err != nil {
+	if err := Lower(cmd.Process.Pid); err != nil {
 		t.Error(err)
 	}
 	if got, err := unix.Getpriority(unix.PRIO_PROCESS, cmd.Process.Pid); err != nil || got != 20-19 {
 		t.Errorf("priority %d (%v)", got, err)
+	}
+	if worked := Worked(cmd.Process.Pid); worked <= 0 || worked > time.Minute {
+		t.Errorf("worked for %s", worked)
 	}
 	_ = in.Close()
 	if err := cmd.Wait(); err != nil {

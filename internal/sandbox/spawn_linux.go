@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,17 +29,18 @@ func Attributes(isolated bool) *syscall.SysProcAttr {
 // MayIsolate reports whether this process may try to start isolated ones.
 func MayIsolate() bool { return os.Geteuid() == 0 }
 
-// Lower gives the calling thread, and what it starts, less of the processor. The thread's goroutine must be locked to it and end locked: there is
-// no way back for the thread.
-func Lower(nice int) error {
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice); err != nil {
-		return fmt.Errorf("lower the priority: %w", err)
+// Worked is the processor time that a process of ours has used; 0 when it cannot be told.
+func Worked(pid int) time.Duration {
+	var t unix.Timespec
+	clock := int32(^pid<<3 | 2) // the kernel's name for the processor clock of a process
+	if unix.ClockGettime(clock, &t) != nil {
+		return 0
 	}
-	return nil
+	return time.Duration(t.Nano())
 }
 
-// LowerAll gives all threads of a process of ours the least of the processor: it is still let run, but not before anything else.
-func LowerAll(pid int) error {
+// Lower gives all threads of a process of ours the least of the processor: it is still let run, but not before anything else.
+func Lower(pid int) error {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		return fmt.Errorf("lower the priority: %w", err)

@@ -23,13 +23,14 @@ type scene struct {
 	known sign
 	limit time.Duration // of the wait; 0 is three minutes, as in the product
 	long  bool          // it takes longer than a continuous integration has
-	// undecided says that nothing but the limit ends it.
+	// undecided says that nothing but the limit ends it; the wait begins when the cluster has shown what there is to know.
 	undecided bool
 	// unsure says that the evidence does not single out the cause, and that this must be said.
 	unsure bool
 
 	before func(ctx context.Context, s *stage) error // sets the namespace up
-	during func(ctx context.Context, s *stage) error // happens while the release is waited for
+	after  func(ctx context.Context, s *stage) error // happens once it is deployed
+	during func(ctx context.Context, s *stage) error // happens while it is waited for
 	first  []cluster.File                            // is deployed before, and becomes ready
 }
 

@@ -64,7 +64,7 @@ func probeScenes(i images) []scene {
 		{name: "check-path", want: diagnose.CodeProbe, words: []string{"/ready", "404"}, fix: "path", known: failing("404"), chart: chart(deployment(i, "web", check("/ready", 8080)))},
 		{name: "check-wants-login", want: diagnose.CodeProbe, words: []string{"401"}, fix: "login", known: failing("401"), long: true, chart: chart(deployment(i, "web", args("-health", "401")))},
 		{name: "check-port", want: diagnose.CodePort, words: []string{"listens on port 9090", "8080"}, fix: "9090", known: failing("refused"), chart: chart(deployment(i, "web", args("-listen", ":9090"), ports(9090)))},
-		{name: "check-port-undeclared", want: diagnose.CodePort, words: []string{"listens on port 9090", "8080"}, fix: "9090", undecided: true, chart: chart(deployment(i, "web", args("-listen", ":9090")))},
+		{name: "check-port-undeclared", want: diagnose.CodePort, words: []string{"listens on port 9090", "8080"}, fix: "9090", undecided: true, known: failing("refused"), chart: chart(deployment(i, "web", args("-listen", ":9090")))},
 		{name: "loopback-only", want: diagnose.CodePort, words: []string{"its own pod only"}, fix: "0.0.0.0", known: failing("refused"), chart: chart(deployment(i, "web", args("-listen", "127.0.0.1:8080")))},
 		{name: "check-tool-missing", want: diagnose.CodeProbe, words: []string{"command"}, fix: "command", known: event("Unhealthy", "curl", 1), chart: chart(deployment(i, "web", func(_ *corev1.PodSpec, c *corev1.Container) {
 			c.ReadinessProbe.ProbeHandler = corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"curl", "http://localhost"}}}
@@ -75,8 +75,8 @@ func probeScenes(i images) []scene {
 		{name: "check-protocol", want: diagnose.CodeProbe, words: []string{"protocol"}, fix: "scheme", known: failing("HTTP response to HTTPS"), chart: chart(deployment(i, "web", func(_ *corev1.PodSpec, c *corev1.Container) {
 			c.ReadinessProbe.HTTPGet.Scheme = corev1.URISchemeHTTPS
 		}))},
-		{name: "never-well", want: diagnose.CodeProbe, words: []string{"503"}, fix: "log", undecided: true, chart: chart(deployment(i, "web", args("-health", "503")))},
-		{name: "never-listens", want: diagnose.CodeProbe, words: []string{"8080"}, fix: "log", undecided: true, unsure: true, chart: chart(deployment(i, "web", args("-silent")))},
+		{name: "never-well", want: diagnose.CodeProbe, words: []string{"503"}, fix: "log", undecided: true, known: failing("503"), chart: chart(deployment(i, "web", args("-health", "503")))},
+		{name: "never-listens", want: diagnose.CodeProbe, words: []string{"8080"}, fix: "log", undecided: true, unsure: true, known: failing("refused"), chart: chart(deployment(i, "web", args("-silent")))},
 		{name: "liveness-path", want: diagnose.CodeLiveness, words: []string{"liveness", "404"}, fix: "check", known: ended(3), chart: chart(deployment(i, "web", liveness("/alive", 2)))},
 		{name: "liveness-too-early", want: diagnose.CodeLiveness, words: []string{"liveness", "8080"}, fix: "startupProbe", known: ended(3), chart: chart(deployment(i, "web", args("-startup", "60s"), liveness("/healthz", 3)))},
 		{name: "startup-too-short", want: diagnose.CodeLiveness, words: []string{"startup"}, fix: "longer", known: ended(3), long: true, chart: chart(deployment(i, "web", args("-startup", "60s"), func(_ *corev1.PodSpec, c *corev1.Container) {

@@ -33,7 +33,7 @@ func imageScenes(i images) []scene {
 			chart: chart(deployment(i, "web", image(i.foreign)))},
 		{name: "exec-format", want: diagnose.CodeImageArch, words: []string{"exec format error"}, fix: "platform", known: ended(1),
 			chart: chart(deployment(i, "web", image(i.mislabel)))},
-		{name: "registry-busy", want: diagnose.CodeImagePull, words: []string{"busy/app"}, fix: "again", undecided: true,
+		{name: "registry-busy", want: diagnose.CodeImagePull, words: []string{"busy/app"}, fix: "again", undecided: true, known: pulling,
 			chart: chart(deployment(i, "web", image(refusing+"/busy/app:1")))},
 	}
 }

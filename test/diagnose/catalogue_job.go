@@ -36,7 +36,7 @@ func routeScenes(i images) []scene {
 		{name: "service-names-no-port", want: diagnose.CodeRoute, words: []string{`"http"`}, fix: "targetPort", chart: chart(exposed(service("web", "web", 80, intstr.FromString("http")), 80)...), known: isReady},
 		{name: "service-sends-elsewhere", want: diagnose.CodeRoute, words: []string{"3000", "8080"}, fix: "targetPort", chart: chart(exposed(service("web", "web", 80, intstr.FromInt(3000)), 80)...), known: isReady},
 		{name: "ingress-names-no-port", want: diagnose.CodeRoute, words: []string{"81"}, fix: "ports", chart: chart(exposed(service("web", "web", 80, intstr.FromInt(8080)), 81)...)},
-		{name: "certificate-pending", want: diagnose.CodeTLS, words: []string{"DNS problem"}, fix: "issuer", undecided: true, before: certificates, during: pendingCertificate, limit: 15 * time.Second, chart: chart(deployment(i, "web"),
+		{name: "certificate-pending", want: diagnose.CodeTLS, words: []string{"DNS problem"}, fix: "issuer", undecided: true, before: certificates, after: pendingCertificate, chart: chart(deployment(i, "web"),
 			"apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: web}\nspec: {secretName: web-tls}\n")},
 	}
 }

@@ -23,7 +23,7 @@ const (
 	// readyLimit is the product's own.
 	readyLimit = 3 * time.Minute
 	// undecidedLimit is that of the cases that nothing else ends.
-	undecidedLimit = 25 * time.Second
+	undecidedLimit = 12 * time.Second
 	hookLimit      = time.Minute
 )
 
@@ -109,6 +109,7 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 	r.scene = s
 	st := &stage{namespace: "diagnose-" + s.name, admin: t.admin, objects: t.objects}
 	if r.err = st.clear(ctx); r.err != nil {
+		r.why = r.err.Error()
 		return r
 	}
 	defer func() {
@@ -140,7 +141,7 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 	r.took = told.Sub(began)
 	known := began
 	if s.known != nil {
-		known = t.witness.when(st.namespace)
+		known = t.witness.wait(ctx, 5*time.Second, st.namespace)
 	}
 	if r.known = !known.IsZero() && !s.undecided; r.known {
 		r.seconds = max(0, told.Sub(known).Seconds())
@@ -178,6 +179,14 @@ func (t *theatre) deploy(ctx context.Context, id cluster.Identity, s scene, st *
 	deployed, err := t.cluster.Deploy(ctx, cluster.DeployRequest{Identity: id, Files: s.chart, Version: strings.Repeat("a", 40), Timeout: min(limit, hookLimit)})
 	if err != nil {
 		return err
+	}
+	if s.after != nil {
+		if err := s.after(ctx, st); err != nil {
+			return err
+		}
+	}
+	if s.undecided && s.known != nil && t.witness.wait(ctx, 5*time.Minute, st.namespace).IsZero() {
+		return errors.New("the cluster has not shown what there is to know")
 	}
 	during := make(chan error, 1)
 	if s.during != nil {

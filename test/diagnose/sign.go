@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"sync"
@@ -130,9 +131,14 @@ func (w *witness) look(object any) {
 	w.seen[m.GetNamespace()] = at
 }
 
-// when is when the sign was seen; zero when it was not.
-func (w *witness) when(namespace string) time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.seen[namespace]
+// wait gives when the sign was seen; zero when it is not seen within the limit either.
+func (w *witness) wait(ctx context.Context, limit time.Duration, namespace string) time.Time {
+	var at time.Time
+	_ = until(ctx, limit, "the cluster is seen to know", func() (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		at = w.seen[namespace]
+		return !at.IsZero(), nil
+	}) // not seen is what the zero time says
+	return at
 }

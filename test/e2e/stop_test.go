@@ -23,7 +23,7 @@ func slowStart(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"chart/templates/deployment.yaml": strings.Replace(deployment, "periodSeconds: 1", "periodSeconds: 1, initialDelaySeconds: 10", 1)}
+	return map[string]string{"chart/templates/deployment.yaml": strings.Replace(deployment, "periodSeconds: 1", "initialDelaySeconds: 10", 1)}
 }
 
 // until waits for something in the preview's namespace.
@@ -119,15 +119,22 @@ func TestStopHandsOver(t *testing.T) {
 func TestStopLosesNoDelivery(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	stopped := make(chan error, 1)
-	const pulls = 30
+	const pulls = 50
 	for i := range pulls {
 		b.github.Repo.OpenPull(fakegithub.PullOptions{Title: fmt.Sprint("Change ", i), Author: b.github.Author, Files: fakegithub.Text(map[string]string{"NOTES.md": fmt.Sprint(i)})})
-		if i == pulls/3 {
-			go func() { stopped <- b.server.Stop() }()
-		}
 	}
-	if err := <-stopped; err != nil {
+	if err := rig.Until(t.Context(), limit, "some deliveries are taken", func() (bool, error) {
+		taken := 0
+		for _, d := range b.github.Deliveries() {
+			if d.Code == 200 && d.Event == "pull_request" {
+				taken++
+			}
+		}
+		return taken >= 5, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.server.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.github.Settle(t.Context()); err != nil {

@@ -1,5 +1,3 @@
-//go:build simulate
-
 package simulate
 
 import (
@@ -106,6 +104,9 @@ func (w *world) left() (left []violation) {
 		if j.done < j.generation && j.kind != preview.JobSweep && j.kind != preview.JobHealth && !w.waits(j) {
 			miss("I12", "job %s of %s is not done", j.kind, j.preview)
 		}
+	}
+	if w.underway > 0 {
+		miss("I1", "%d deliveries are not answered", w.underway)
 	}
 	if len(left) > 0 {
 		return left // then the rest need not be right yet
