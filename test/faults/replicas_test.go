@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"catalyst.dev/catalyst/test/lab"
 	"catalyst.dev/catalyst/test/rig"
@@ -25,16 +26,17 @@ func TestReplicas(t *testing.T) {
 	for i := range pulls {
 		pulls[i] = s.Open(fmt.Sprintf("Pull request %d", i+1))
 	}
-	killed := 0
-	for i, r := range replicas {
-		// Killed while it writes: it has a deployment under way, of those opened or of those just pushed to.
-		before := s.written(r)
-		if i > 0 {
-			for j := i % 2; j < n; j += 2 {
-				pulls[j].Push()
+	killed, turn := 0, 0
+	for _, r := range replicas {
+		// Killed while it writes. Who gets which job is chance: there is a push every second or so until this one has one.
+		before, pushed := s.written(r), time.Time{}
+		if err := rig.Until(t.Context(), limit, r.Name+" works", func() (bool, error) {
+			if time.Since(pushed) > time.Second {
+				pulls[turn%n].Push()
+				turn, pushed = turn+1, time.Now()
 			}
-		}
-		if err := rig.Until(t.Context(), limit, r.Name+" works", func() (bool, error) { return s.written(r) > before, nil }); err != nil {
+			return s.written(r) > before, nil
+		}); err != nil {
 			t.Fatalf("void: %v", err)
 		}
 		r.Kill()

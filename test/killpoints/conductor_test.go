@@ -222,7 +222,7 @@ func (c *conductor) commit(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if q.Get("step") == "before" {
 		lane, what := q.Get("lane"), q.Get("what")
-		if what == "UpdateDeployment deploying" {
+		if strings.HasPrefix(what, "UpdateDeployment deploying") {
 			lane = laneSteps // told every two seconds of a deployment that takes so long
 		}
 		p, err := c.before(lane, what)

@@ -99,6 +99,9 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	t.Cleanup(l.GitHub.Stop)
 	l.GitHub.Repo.Rename(o.Name) // namespaces are named after the repository
+	if err := l.withoutPods(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { l.end(t) })
 	return l
 }

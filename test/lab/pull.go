@@ -2,8 +2,12 @@ package lab
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"catalyst.dev/catalyst/test/fakegithub"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 // Pull is a pull request and what its commits say.
@@ -31,10 +35,33 @@ func (p *Pull) Push() {
 	p.greetings[p.Pull.Push(files(text), text)] = text
 }
 
-// files is what a commit changes: a word in the environment of the Deployment's pods, which tells commits apart in the cluster. There
-// are no pods: their Deployment is rolled out by the controllers all the same, at once, and what pods do is the end-to-end tests' business.
+// files is what a commit changes: a word in the environment of the Deployment's pods, which tells commits apart in the cluster.
 func files(greeting string) fakegithub.Files {
-	return fakegithub.Text(map[string]string{"values-preview.yaml": fmt.Sprintf("greeting: %q\nreplicaCount: 0\n", greeting)})
+	return fakegithub.Text(map[string]string{"values-preview.yaml": fmt.Sprintf("greeting: %q\n", greeting)})
+}
+
+// withoutPods changes the sample's chart on the main branch: the controllers roll its Deployment out all the same, but at once and at no
+// cost, and in place of what would lead to pods there is a ConfigMap. What pods do is the end-to-end tests' business.
+func (l *Lab) withoutPods() error {
+	root, err := rig.Root()
+	if err != nil {
+		return err
+	}
+	const name = "chart/templates/deployment.yaml"
+	text, err := os.ReadFile(filepath.Join(root, "examples", "hello", filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	const replicas = "replicas: {{ .Values.replicaCount }}"
+	if !strings.Contains(string(text), replicas) {
+		return fmt.Errorf("%s of the sample has no %q", name, replicas)
+	}
+	l.GitHub.Repo.Commit("main", fakegithub.Text(map[string]string{
+		name:                           strings.Replace(string(text), replicas, "replicas: 0", 1),
+		"chart/templates/service.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hello}\ndata: {greeting: {{ .Values.greeting | quote }}}\n",
+		"chart/templates/ingress.yaml": "{{/* nothing to lead to */}}\n",
+	}), "No pods")
+	return nil
 }
 
 func (l *Lab) all() []*Pull {

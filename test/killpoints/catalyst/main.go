@@ -14,10 +14,15 @@ import (
 
 	"catalyst.dev/catalyst/internal/app"
 	"catalyst.dev/catalyst/internal/config"
+	"catalyst.dev/catalyst/internal/redact"
+	"catalyst.dev/catalyst/internal/render"
 	"catalyst.dev/catalyst/internal/store"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == render.Command { // as the server starts itself
+		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
@@ -42,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.SlogLevel()}))
-	d := app.Deps{Log: log, Version: "killpoints", Migrate: *migrate}
+	d := app.Deps{Log: log, Known: &redact.Book{}, Version: "killpoints", Migrate: *migrate}
 	if *watch != "" {
 		through := func(c driver.Connector) driver.Connector { return watched{Connector: c, tell: teller{url: *watch}} }
 		d.Store = []store.Option{store.Through(through)}
