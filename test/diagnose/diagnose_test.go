@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
-	"catalyst.dev/catalyst/internal/render"
 )
 
 func TestMain(m *testing.M) {
