@@ -228,6 +228,9 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 	case preview.EventSteps:
 		return stepped(s, p, e), nil
 	case preview.EventNamespace:
+		if e.Fence == nil && p.Status == preview.StatusDeploying {
+			return preview.Decision{}, nil // seen from outside, before this deployment began
+		}
 		p.NamespaceUID = e.NamespaceUID
 		return preview.Decision{Preview: &p, Advance: e.NamespaceUID == ""}, nil
 	case preview.EventSucceeded:

@@ -358,6 +358,24 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestNamespaceLost: a namespace that somebody removed is forgotten, unless a deployment has begun since and may have made it anew.
+func TestNamespaceLost(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventNamespace, Generation: w.p.Generation, NamespaceUID: "uid"})
+	lost := preview.Event{Kind: preview.EventNamespace, Generation: w.p.Generation}
+	w.p.Status = preview.StatusDeploying
+	w.apply(lost)
+	if w.p.NamespaceUID != "uid" {
+		t.Error("forgotten while a deployment is under way")
+	}
+	w.p.Status = preview.StatusPending
+	w.apply(lost)
+	if w.p.NamespaceUID != "" || !w.last.Advance {
+		t.Errorf("namespace %q, place given back %t", w.p.NamespaceUID, w.last.Advance)
+	}
+}
+
 // TestStuck: that a removal is stuck is told once, and again when something else holds it.
 func TestStuck(t *testing.T) {
 	t.Parallel()

@@ -252,9 +252,13 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string
 	return g.namespaces[id.Namespace], nil
 }
 
-func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) { return false, nil }
+func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
+	return false, nil
+}
 
-func (g *ground) SyncSecrets(context.Context, cluster.Identity, []cluster.SecretCopy) error { return nil }
+func (g *ground) SyncSecrets(context.Context, cluster.Identity, []cluster.SecretCopy) error {
+	return nil
+}
 
 func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Deployed, error) {
 	g.mu.Lock()

@@ -103,7 +103,7 @@ func (w *Worker) sweepNamespaces(ctx context.Context, known []preview.Preview) e
 	}
 	var errs []error // one that cannot be looked at keeps no other from being looked at
 	for _, p := range known {
-		if p.NamespaceUID != "" && !p.Due() && !there[p.Key] {
+		if p.NamespaceUID != "" && p.Status != preview.StatusDeploying && !there[p.Key] {
 			errs = append(errs, w.removed(ctx, p))
 		}
 	}

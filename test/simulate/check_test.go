@@ -32,6 +32,7 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 	if before != nil {
 		was = *before
 	}
+	w.checkSpeaker(by, e, after)
 	if after.Status != was.Status && !slices.Contains(legal[was.Status], after.Status) {
 		w.violate("I12", "%s moves %s from %q to %q", e.Kind, after.Key, was.Status, after.Status)
 	}
@@ -62,6 +63,25 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 		if ns := w.kube.namespaces[after.Namespace]; ns != nil && ns.key == after.Key && ns.leaving && ns.byUs {
 			w.violate("I4", "%s calls %s deleted, its namespace %s is still going", by.name, after.Key, ns.name)
 		}
+	}
+}
+
+// speaks says on behalf of which job a worker tells of its own work.
+var speaks = map[preview.EventKind]preview.JobKind{
+	preview.EventStarted: preview.JobReconcile, preview.EventSucceeded: preview.JobReconcile, preview.EventFailed: preview.JobReconcile,
+	preview.EventSuperseded: preview.JobReconcile, preview.EventDeleteStuck: preview.JobReconcile, preview.EventDeleted: preview.JobReconcile,
+	preview.EventSteps: preview.JobReconcile, preview.EventAside: preview.JobReconcile, preview.EventMissing: preview.JobReconcile,
+	preview.EventCommenting: preview.JobComment, preview.EventCommented: preview.JobComment, preview.EventCommentGone: preview.JobComment,
+}
+
+// checkSpeaker checks that what a worker tells of its own work is heard only while it holds the lease.
+func (w *world) checkSpeaker(by *process, e preview.Event, of preview.Preview) {
+	kind, own := speaks[e.Kind]
+	if !own {
+		return
+	}
+	if j := w.db.jobs[jobKey{kind, of.ID}]; j == nil || j.holder != by.name || !j.leaseUntil.After(w.now()) {
+		w.violate("I3", "%s tells %s of %s without the lease", by.name, e.Kind, of.Key)
 	}
 }
 
