@@ -27,12 +27,13 @@ import (
 func main() {
 	repetitions := flag.Int("n", 5, "repetitions; the medians count")
 	pulls := flag.Int("pulls", 1, "pull requests opened at once; with more than one, the nodes are simulated and the last one counts")
+	deployments := flag.Int("deployments", 0, "deployments at once, with -pulls (default: the product's own)")
 	name := flag.String("name", "", "name of the local cluster (default: bench, or bench-many)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
 	if *pulls > 1 {
-		err = many(ctx, cmp.Or(*name, "bench-many"), *pulls, *repetitions)
+		err = many(ctx, cmp.Or(*name, "bench-many"), *pulls, *deployments, *repetitions)
 	} else {
 		err = one(ctx, cmp.Or(*name, "bench"), *repetitions)
 	}

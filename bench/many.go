@@ -14,9 +14,10 @@ import (
 type manyResult struct {
 	OpenedToReadyRatio float64   `json:"opened_to_ready_ratio"` // of the medians
 	Ratios             []float64 `json:"ratios"`                // of each repetition
-	PeakRSSMiB         float64   `json:"peak_rss_mib"`
-	OpenedToReadyMS    int64     `json:"opened_to_ready_ms"` // of the last pull request
-	OpenedFloorMS      int64     `json:"opened_floor_ms"`    // of the last process
+	PeakRSSMiB         float64   `json:"peak_rss_mib"`          // of the server
+	PeakFamilyMiB      float64   `json:"peak_family_mib"`       // of the server and the children that render, pages they share counted once
+	OpenedToReadyMS    int64     `json:"opened_to_ready_ms"`    // of the last pull request
+	OpenedFloorMS      int64     `json:"opened_floor_ms"`       // of the last process
 	PullRequests       int       `json:"pull_requests"`
 	Repetitions        int       `json:"repetitions"`
 }
@@ -24,12 +25,18 @@ type manyResult struct {
 // many opens pull requests at once and counts until the last one is ready. The floor is as many processes of kubectl at once. Nodes
 // are simulated: what is measured is what Catalyst and the cluster's control plane have to do, not how fast one machine starts
 // containers.
-func many(ctx context.Context, name string, pulls, repetitions int) (err error) {
-	b, err := start(ctx, name, func(map[string]any) {}, "--node", "simulated", "--simulated-nodes", "2")
+func many(ctx context.Context, name string, pulls, deployments, repetitions int) (err error) {
+	limits := func(config map[string]any) {
+		if deployments > 0 {
+			config["limits"] = map[string]any{"deployments": deployments}
+		}
+	}
+	b, err := start(ctx, name, limits, "--node", "simulated", "--simulated-nodes", "2")
 	defer func() { err = b.end(err) }()
 	if err != nil {
 		return err
 	}
+	family := b.server.WatchFamily(ctx)
 	if _, _, err := b.manyThroughCatalyst(ctx, 1); err != nil { // warms every cache
 		return fmt.Errorf("%w\n%s", err, b.server.Log())
 	}
@@ -53,9 +60,10 @@ func many(ctx context.Context, name string, pulls, repetitions int) (err error) 
 	if err != nil {
 		return err
 	}
-	r.PeakRSSMiB, r.OpenedToReadyRatio = tenths(peak), open.ratio()
+	r.PeakRSSMiB, r.PeakFamilyMiB, r.OpenedToReadyRatio = tenths(peak), tenths(family()), open.ratio()
 	r.OpenedToReadyMS, r.OpenedFloorMS = median(open.catalyst).Milliseconds(), median(open.floor).Milliseconds()
-	fmt.Printf("medians: %d opened → all ready %.3f × the floor; peak memory %.1f MiB\n", pulls, r.OpenedToReadyRatio, r.PeakRSSMiB)
+	fmt.Printf("medians: %d opened → all ready %.3f × the floor; peak memory %.1f MiB, %.1f MiB with its children\n",
+		pulls, r.OpenedToReadyRatio, r.PeakRSSMiB, r.PeakFamilyMiB)
 	return b.finish(r)
 }
 

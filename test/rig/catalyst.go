@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,26 +144,6 @@ func (c *Catalyst) Log() string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
-}
-
-// MemoryMiB returns the resident memory of the server in MiB.
-func (c *Catalyst) MemoryMiB() (float64, error) { return c.memory("VmRSS") }
-
-// PeakMemoryMiB returns the most resident memory that the server has had, in MiB.
-func (c *Catalyst) PeakMemoryMiB() (float64, error) { return c.memory("VmHWM") }
-
-func (c *Catalyst) memory(line string) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for text := range bytes.Lines(b) {
-		var kib float64
-		if n, _ := fmt.Sscanf(string(text), line+": %f kB", &kib); n == 1 {
-			return kib / 1024, nil
-		}
-	}
-	return 0, errors.New("no " + line)
 }
 
 // Page fetches a page of the preview as a browser on this machine would and returns its status and text. *.localhost is
