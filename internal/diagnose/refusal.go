@@ -59,7 +59,7 @@ func refusal(r Refusal) *finding {
 			fix:   "Deploy again: the lock is cleared first.",
 		}
 	}
-	f := &finding{}
+	var f *finding
 	if quota, _, ok := overQuota(object, message); ok {
 		f = &quota
 	} else if known := admission(object, message); known != nil {

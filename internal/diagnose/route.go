@@ -38,7 +38,7 @@ func (v *view) ingress(o Object) []finding {
 	var f finding
 	for _, back := range o.Backs {
 		service := v.byRef[Ref{"Service", back.Object}]
-		why, fix := "", ""
+		var why, fix string
 		switch {
 		case service == nil || service.Service == nil:
 			why = fmt.Sprintf("%s sends to Service %s, which the release does not have.", o.Ref, quote(back.Object))

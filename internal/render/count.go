@@ -139,9 +139,9 @@ func (t *tally) over() bool {
 func (t *tally) exceeded() error {
 	switch {
 	case t.objects > maxObjects:
-		return exceeded(nil, fmt.Sprintf("The chart renders to more than %d objects, which is the most a preview may have.", maxObjects))
+		return exceeded(fmt.Sprintf("The chart renders to more than %d objects, which is the most a preview may have.", maxObjects))
 	case t.nodes > maxNodes:
-		return exceeded(nil, fmt.Sprintf("The chart's objects hold more than %d values, which is the most a preview may have.", maxNodes))
+		return exceeded(fmt.Sprintf("The chart's objects hold more than %d values, which is the most a preview may have.", maxNodes))
 	}
-	return exceeded(nil, fmt.Sprintf("The chart's objects are more than %d MiB when they are written out.", maxExpanded>>20))
+	return exceeded(fmt.Sprintf("The chart's objects are more than %d MiB when they are written out.", maxExpanded>>20))
 }

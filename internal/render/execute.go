@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -42,7 +43,7 @@ func (j *job) execute(c *helmchart.Chart, values map[string]any) (map[string]str
 		}
 		j.tell(marks[i])
 		return "", nil
-	}}}.Render(c, all)
+	}}}.RenderWithContext(context.Background(), c, all)
 	if err != nil {
 		return nil, j.templateFailure(err, marks)
 	}
@@ -73,7 +74,7 @@ func (j *job) keep(c *helmchart.Chart, rendered map[string]string) (map[string]s
 					largest = other
 				}
 			}
-			return nil, exceeded(nil, fmt.Sprintf(
+			return nil, exceeded(fmt.Sprintf(
 				"The chart renders to more than %d MiB, which is the most a release may have; the largest template is %s with %d KiB.",
 				maxManifest>>20, inChart(c, largest), len(rendered[largest])>>10))
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"os"
 	"runtime"
@@ -57,8 +56,7 @@ func settle(l Limits) {
 	debug.SetMemoryLimit(l.Memory * 3 / 4)
 	debug.SetMaxStack(maxStack)
 	time.Local = time.UTC
-	log.SetOutput(io.Discard)
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // and with it what is said through package log
 }
 
 // send writes the reply as it is: HTML is not escaped, since that would make it longer.

@@ -39,7 +39,7 @@ type process struct {
 // start runs a child and returns once it has said hello, which says whether it is shut.
 func start(ctx context.Context, program string, limits Limits, confined, isolated bool) (*process, error) {
 	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(program, append([]string{Command}, childArgs(limits, confined)...)...)
+	p.cmd = exec.Command(program, append([]string{Command}, childArgs(limits, confined)...)...) //nolint:noctx // it is started ahead of anybody who waits for it
 	p.cmd.Args[0] = "catalyst"
 	p.cmd.Env = []string{} // empty, not inherited
 	p.cmd.Dir = "/"

@@ -233,16 +233,16 @@ func asNobody() int {
 	defer r.Close()
 	got, err := r.Render(context.Background(), request(files("templates/a.yaml", settings), map[string]any{"name": "a"}))
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return 1
 	}
 	_, err = r.Render(context.Background(), request(files("templates/a.yaml", "{{ range until 2000000000 }}{{ end }}"), nil))
 	failure, ok := errors.AsType[*preview.Failure](err)
 	if !ok {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return 1
 	}
-	fmt.Printf("%d documents, then %s\n", len(got.Documents), failure.Diagnosis.Code)
+	fmt.Fprintf(os.Stdout, "%d documents, then %s\n", len(got.Documents), failure.Diagnosis.Code)
 	return 0
 }
 

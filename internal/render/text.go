@@ -44,8 +44,8 @@ func chartFailure(err error) *preview.Failure {
 }
 
 // exceeded is the diagnosis of a chart that wants more than it may have.
-func exceeded(err error, cause string) *preview.Failure {
-	return preview.Fail(err, preview.Diagnosis{
+func exceeded(cause string) *preview.Failure {
+	return preview.Fail(nil, preview.Diagnosis{
 		Code:  preview.CodeRenderLimit,
 		Cause: cause,
 		Fix:   "Make the chart smaller, or leave out of previews what makes it so large.",

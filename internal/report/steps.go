@@ -30,11 +30,9 @@ func steps(v View) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time | |\n|---|---|---:|---|\n", open)
 	for _, s := range d.Steps {
-		word, took := string(s.Outcome), ""
+		word, took := string(s.Outcome), duration(s.Took)
 		if s.Outcome == "" {
 			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05 UTC")
-		} else {
-			took = duration(s.Took)
 		}
 		note := ""
 		if s.Note != "" {

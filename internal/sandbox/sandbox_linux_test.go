@@ -35,16 +35,16 @@ func act(shut bool, action, argument string) int {
 	if shut {
 		report, err := Enter(testLimits)
 		if err != nil {
-			fmt.Println("enter:", err)
+			fmt.Fprintln(os.Stdout, "enter:", err)
 			return 3
 		}
-		fmt.Println("landlock", report.Landlock)
+		fmt.Fprintln(os.Stdout, "landlock", report.Landlock)
 	}
 	if err := actions[action](argument); err != nil {
-		fmt.Println("failed:", err)
+		fmt.Fprintln(os.Stdout, "failed:", err)
 		return 1
 	}
-	fmt.Println("did it")
+	fmt.Fprintln(os.Stdout, "did it")
 	return 0
 }
 

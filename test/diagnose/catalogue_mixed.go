@@ -26,7 +26,7 @@ func mixedScenes(i images) []scene {
 			chart: chart(deployment(i, "web", args("-say", `ERROR: relation "orders" does not exist`, "-exit", "1")), job(i, "migrate", "", nil, args("-life", "3s", "-exit", "9")))},
 		{name: "service-explains-crash", want: diagnose.CodeRoute, words: []string{`Service "db"`, "app=database"}, fix: "labels", known: ended(2),
 			chart: chart(deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "database", 5432, intstr.FromInt(8080)))},
-		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{"storage class"}, fix: "class", known: noNode, chart: chart(claim("data", ""), db,
+		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{"storage class"}, fix: "class", known: noNode, chart: chart(claim(""), db,
 			deployment(i, "web", args("-dial", "db:5432")),
 			deployment(i, "db", volume("data", "/data", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}})))},
 		{name: "image-and-secret", want: diagnose.CodeImageNotFound, also: diagnose.CodeContainerConfig, words: []string{"nowhere:1", `Secret "token"`}, fix: "build", known: waiting("ErrImagePull", "ImagePullBackOff"),

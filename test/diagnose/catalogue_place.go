@@ -28,8 +28,8 @@ func placeScenes(i images) []scene {
 		{name: "node-label", want: diagnose.CodeUnschedulable, words: []string{"disk=nvme"}, fix: "nodeSelector", known: noNode, chart: chart(deployment(i, "web", selector("disk", "nvme")))},
 		{name: "node-taint", want: diagnose.CodeUnschedulable, words: []string{"taint"}, fix: "toleration", known: noNode, before: taintedNode, chart: chart(deployment(i, "web", selector("diagnose.example.com/pool", "gpu")))},
 		{name: "no-room", want: diagnose.CodeNoCapacity, words: []string{"4Ti", "memory"}, fix: "requests", known: noNode, chart: chart(deployment(i, "web", memory("4Ti")))},
-		{name: "claim-without-class", want: diagnose.CodeClaim, words: []string{`"data"`, "storage class"}, fix: "class", known: noNode, chart: chart(claim("data", ""), deployment(i, "web", uses("data")))},
-		{name: "claim-of-unknown-class", want: diagnose.CodeClaim, words: []string{`"fast"`}, fix: "class", known: noNode, chart: chart(claim("data", "fast"), deployment(i, "web", uses("data")))},
+		{name: "claim-without-class", want: diagnose.CodeClaim, words: []string{`"data"`, "storage class"}, fix: "class", known: noNode, chart: chart(claim(""), deployment(i, "web", uses("data")))},
+		{name: "claim-of-unknown-class", want: diagnose.CodeClaim, words: []string{`"fast"`}, fix: "class", known: noNode, chart: chart(claim("fast"), deployment(i, "web", uses("data")))},
 		{name: "claim-missing", want: diagnose.CodeContainerConfig, words: []string{`PersistentVolumeClaim "data"`}, fix: "chart", known: noNode, chart: chart(deployment(i, "web", uses("data")))},
 	}
 }
@@ -49,7 +49,7 @@ func rulesScenes(i images) []scene {
 		{name: "quota-of-pods", want: diagnose.CodeQuota, words: []string{"pods", `"small"`}, fix: "fewer pods", known: notLetIn, before: quota("pods", "1"), chart: chart(replicas(i, "web", 2))},
 		{name: "quota-of-memory", want: diagnose.CodeQuota, words: []string{"memory (limits)", "40Mi"}, fix: "limits", known: notLetIn, before: quota("limits.memory", "40Mi"), chart: chart(deployment(i, "web"))},
 		{name: "quota-of-memory-in-statefulset", want: diagnose.CodeQuota, words: []string{"memory (limits)", `StatefulSet "web"`}, fix: "limits", known: failedCreate, before: quota("limits.memory", "40Mi"), chart: chart(statefulSet(i, "web"))},
-		{name: "quota-of-storage", want: diagnose.CodeQuota, words: []string{"storage"}, fix: "quota", before: quota("requests.storage", "1Ki"), chart: chart(claim("data", "fast"))},
+		{name: "quota-of-storage", want: diagnose.CodeQuota, words: []string{"storage"}, fix: "quota", before: quota("requests.storage", "1Ki"), chart: chart(claim("fast"))},
 		{name: "limit-range", want: diagnose.CodeQuota, words: []string{"32Mi", "memory"}, fix: "within", known: notLetIn, before: limitRange, chart: chart(deployment(i, "web"))},
 		{name: "pod-security", want: diagnose.CodeAdmission, words: []string{"restricted", "runAsNonRoot"}, fix: "securityContext", known: notLetIn, before: restricted, chart: chart(deployment(i, "web", insecure))},
 		{name: "pod-security-in-daemonset", want: diagnose.CodeAdmission, words: []string{"restricted", `DaemonSet "web"`}, fix: "securityContext", known: failedCreate, before: restricted, long: true, chart: chart(daemonSet(i, "web", insecure))},

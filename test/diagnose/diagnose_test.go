@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 func TestBrokenCharts(t *testing.T) {
 	t.Parallel()
 	theatre, err := open(t.Context(), clustertest.Kubeconfig(t), clustertest.Registry(t))
-	defer theatre.render.Close()
+	defer theatre.render.Close() //nolint:staticcheck // it is there whatever else could not be had
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	t, err := open(ctx, kubeconfig, registry)
-	defer t.render.Close()
+	defer t.render.Close() //nolint:staticcheck // it is there whatever else could not be had
 	if err != nil {
 		return err
 	}

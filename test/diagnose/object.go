@@ -56,9 +56,6 @@ func args(a ...string) edit { return func(_ *corev1.PodSpec, c *corev1.Container
 
 func image(ref string) edit { return func(_ *corev1.PodSpec, c *corev1.Container) { c.Image = ref } }
 
-// noProbe leaves the health check out.
-func noProbe(_ *corev1.PodSpec, c *corev1.Container) { c.ReadinessProbe = nil }
-
 // task makes it a pod that ends.
 func task(p *corev1.PodSpec, c *corev1.Container) {
 	p.RestartPolicy, c.ReadinessProbe, c.Ports = corev1.RestartPolicyNever, nil, nil
@@ -140,9 +137,10 @@ func ingress(name string, port int32) any {
 	}
 }
 
-func claim(name, class string) any {
+// claim is the volume claim "data".
+func claim(class string) any {
 	c := &corev1.PersistentVolumeClaim{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}, ObjectMeta: meta(name),
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}, ObjectMeta: meta("data"),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")}},

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -69,11 +69,11 @@ func NewHTTP(target *url.URL, transport http.RoundTripper, secure bool, watchers
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = target.Host },
 		Transport:     roundTrip(func(r *http.Request) (*http.Response, error) { return e.forward(transport, r) }),
 		FlushInterval: -1, // a watch is told at once
-		ErrorLog:      log.New(io.Discard, "", 0),
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	e.server = httptest.NewUnstartedServer(e)
-	e.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	e.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	if secure {
 		e.server.EnableHTTP2 = true
 		e.server.StartTLS()

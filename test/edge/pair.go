@@ -107,7 +107,7 @@ func (e *TCP) pump(p *pair, from, to net.Conn, reply bool) {
 			p.reset()
 			return
 		case mode == Slow:
-			time.Sleep(slowness) // the fault itself
+			time.Sleep(slowness) //nolint:forbidigo // the fault itself
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return

@@ -44,7 +44,7 @@ func (r *Rules) Before(req *Request) (*Answer, error) {
 	rule := r.find(req, func(rule *Rule) bool { return !rule.Lose })
 	switch {
 	case rule == nil:
-		return nil, nil
+		return nil, nil //nolint:nilnil // no answer: the request goes on
 	case rule.Break:
 		return nil, ErrBreak
 	}

@@ -85,11 +85,11 @@ func (e *TCP) Set(mode Mode) error {
 		}
 	}
 	e.mu.Unlock()
-	switch {
-	case mode == Down:
+	switch mode { //nolint:exhaustive // the others cut nothing
+	case Down:
 		e.stop()
 		e.hits.Add(int64(e.cut()))
-	case mode == Reset:
+	case Reset:
 		e.hits.Add(int64(e.cut()))
 	}
 	if was == Down && mode != Down {
