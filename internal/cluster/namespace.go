@@ -166,11 +166,7 @@ func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 			return nil, kind(fmt.Errorf("list namespaces labelled %s: %w", selector, err))
 		}
 		for _, ns := range page.Items {
-			id := Identity{Namespace: ns.Name, UID: string(ns.UID), Repository: ns.Annotations[AnnotationRepository]}
-			id.Key.RepositoryID, err = strconv.ParseInt(ns.Labels[LabelRepositoryID], 10, 64)
-			if err == nil {
-				id.Key.Number, err = strconv.Atoi(ns.Labels[LabelPullRequest])
-			}
+			id, err := identityOf(&ns)
 			if err != nil {
 				c.log.WarnContext(ctx, "namespace with our label but without a pull request: left alone", "namespace", ns.Name, "err", err)
 				continue
@@ -181,4 +177,14 @@ func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 			return found, nil
 		}
 	}
+}
+
+// identityOf reads from a namespace of ours whose it is.
+func identityOf(ns *corev1.Namespace) (id Identity, err error) {
+	id = Identity{Namespace: ns.Name, UID: string(ns.UID), Repository: ns.Annotations[AnnotationRepository]}
+	if id.Key.RepositoryID, err = strconv.ParseInt(ns.Labels[LabelRepositoryID], 10, 64); err != nil {
+		return id, err
+	}
+	id.Key.Number, err = strconv.Atoi(ns.Labels[LabelPullRequest])
+	return id, err
 }

@@ -13,8 +13,11 @@ import (
 	"catalyst.dev/catalyst/internal/sandbox"
 )
 
-// helloLimit is how long a child may take to start and shut itself, on a machine that is busy.
-const helloLimit = 30 * time.Second
+// helloLimit is how long a child may take to start and shut itself, on a machine that is very busy.
+const helloLimit = time.Minute
+
+// errSlow says that a child did not start in time, which says nothing about whether it can be shut in.
+var errSlow = errors.New("the renderer did not start in time")
 
 // Options say how charts are rendered.
 type Options struct {
@@ -105,7 +108,7 @@ func (r *Renderer) Check(ctx context.Context) error {
 }
 
 // Render renders the chart. A *preview.Failure is CHART_INVALID, VALUES, RENDER or RENDER_LIMIT for what is wrong with the chart, and SANDBOX
-// when this server cannot render any. It returns when ctx ends, at the latest when the time of the limits is over; the child is gone then.
+// when this server cannot render any; another error is an outage. It returns when ctx ends, at the latest when the time of the limits is over; the child is gone then.
 func (r *Renderer) Render(ctx context.Context, q Request) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -113,6 +116,9 @@ func (r *Renderer) Render(ctx context.Context, q Request) (*Result, error) {
 	p, err := r.take(ctx)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("render: %w", context.Cause(ctx))
+	}
+	if errors.Is(err, errSlow) {
+		return nil, fmt.Errorf("render: %w", err)
 	}
 	if err != nil {
 		return nil, preview.Fail(err, preview.Diagnosis{
@@ -169,6 +175,9 @@ func (r *Renderer) start(ctx context.Context) (*process, error) {
 		if p, err = start(ctx, r.program, r.limits, !r.unconfined, false); err == nil && r.isolated.CompareAndSwap(true, false) {
 			r.log.Info("charts are rendered without namespaces of their own, which this container may not make")
 		}
+	}
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%w: %w", errSlow, err)
 	}
 	if err != nil {
 		return nil, err
