@@ -62,7 +62,7 @@ func (b *bundle) throughProxy(rule func(http.ResponseWriter, *http.Request) bool
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	if b.c, err = New(b.t.Context(), Options{Kubeconfig: kubeconfig, InstanceID: "test", Log: b.c.log}); err != nil {
+	if b.c, err = New(b.t.Context(), Options{Kubeconfig: kubeconfig, InstanceID: "test", Log: b.c.log, Renderer: renderer}); err != nil {
 		b.t.Fatal(err)
 	}
 }

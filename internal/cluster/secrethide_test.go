@@ -88,7 +88,10 @@ func TestCopiedSecretIsHidden(t *testing.T) {
 		t.Error("the log does not know the value")
 	}
 
-	// Another process has not seen the copy being made, and looks later.
+	// Another process has not seen the copy being made, and looks later, as if it had been ready.
+	if err := b.c.note(t.Context(), b.id, done.Objects); err != nil {
+		t.Fatal(err)
+	}
 	fresh := newCluster(t, &traffic{})
 	sick, err := fresh.Health(t.Context(), b.id)
 	if err != nil || sick == nil {
@@ -151,7 +154,7 @@ func TestUnreadableSecrets(t *testing.T) {
 	})
 	f := asFailure(b.c.WaitReady(t.Context(), b.id, done.Objects, 2*time.Minute, nil))
 	if f == nil || len(f.Diagnosis.Evidence) != 1 || f.Diagnosis.Evidence[0] != withheld {
-		t.Errorf("%+v", f)
+		t.Errorf("%+v", *f)
 	}
 }
 
