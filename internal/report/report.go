@@ -27,6 +27,7 @@ func Comment(p preview.Preview, deployments []preview.Deployment, waiting *previ
 	if waiting != nil {
 		title = fmt.Sprintf("Preview queued: %d of %d", waiting.Position, waiting.Of)
 	}
+	b.WriteString(notice(p.Notice))
 	fmt.Fprintf(&b, "### <span aria-hidden=\"true\">%s</span> %s\n", icon, title)
 	b.WriteString(fact(p, deployments, waiting) + "\n\n")
 
@@ -74,19 +75,22 @@ func heading(p preview.Preview) (icon, title, word string) {
 		if p.Diagnosis != nil {
 			return "⚠️", "Removing the preview is stuck", "deleting"
 		}
-		return "🧹", fmt.Sprintf("Removing the preview (pull request %s)", ending(p)), "deleting"
+		return "🧹", fmt.Sprintf("Removing the preview (%s)", ending(p)), "deleting"
 	case preview.StatusDeleted:
-		return "✔️", fmt.Sprintf("Preview removed (pull request %s)", ending(p)), "deleted"
+		return "✔️", fmt.Sprintf("Preview removed (%s)", ending(p)), "deleted"
 	default:
 		return "⏳", "Preview pending", "pending"
 	}
 }
 
 func ending(p preview.Preview) string {
-	if p.Merged {
-		return "merged"
+	switch {
+	case p.Merged:
+		return "pull request merged"
+	case p.Open && p.RemovedBy != "":
+		return "by " + code(p.RemovedBy)
 	}
-	return "closed"
+	return "pull request closed"
 }
 
 // fact is the one line under the heading: which commit, how long, what still answers.
@@ -124,6 +128,9 @@ func fact(p preview.Preview, deployments []preview.Deployment, waiting *preview.
 	case preview.StatusDeleting:
 		return fmt.Sprintf("Namespace %s and everything in it is being removed", code(p.Namespace))
 	case preview.StatusDeleted:
+		if !p.Wanted() && p.Open {
+			return fmt.Sprintf("Namespace %s and everything in it is gone. It stays so, whatever is pushed, until somebody comments `/preview deploy` or reopens the pull request", code(p.Namespace))
+		}
 		return fmt.Sprintf("Namespace %s and everything in it is gone. Reopen the pull request to bring it back", code(p.Namespace))
 	default:
 		return sha + " will be deployed"

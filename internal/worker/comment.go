@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
@@ -40,11 +41,12 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	} else if waits {
 		waiting = &place
 	}
+	notice := w.notice(&p)
 	body := report.Comment(p, deployments, waiting)
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {
-		return nil
+		return notice
 	}
 	mayExist := p.CommentAttempted || p.Comments != 0
 	if p.CommentID == 0 && !p.CommentAttempted {
@@ -64,6 +66,21 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	case err != nil:
 		return fmt.Errorf("comment on %s: %w", p.Ref(), err)
 	}
-	_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash})
-	return err
+	if _, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash}); err != nil {
+		return err
+	}
+	return notice
+}
+
+// notice takes a notice whose time is over off the preview. One that stands has the comment looked at again at its end.
+func (w *Worker) notice(p *preview.Preview) error {
+	if p.Notice == nil {
+		return nil
+	}
+	left := time.Until(p.Notice.Until)
+	if left > 0 {
+		return &errAgain{after: left + time.Second, why: "the notice in the comment is taken away then"}
+	}
+	p.Notice = nil
+	return nil
 }
