@@ -43,9 +43,10 @@ type Hint struct {
 	Action         string
 	Repository     string // full name; empty when the body names none
 	Number         int    // of the pull request that the body is about, used or not; 0: none
-	HasPullRequest bool   // PullRequest is set, and worth a look
+	HasPullRequest bool   // PullRequest is set, and worth a look; of a comment's only what the body tells: no commit, no branches, no author
 	PullRequest    preview.PullRequest
-	Reason         string // for people: why there is no pull request to look at
+	Comment        *IssueComment // a command; nil for every other event
+	Reason         string        // for people: why there is no pull request to look at
 }
 
 // Parse reads the body of a webhook. Events and actions that change no preview give a Hint without a pull request and with
@@ -60,6 +61,9 @@ func Parse(event string, body []byte) (Hint, error) {
 	hint.Action = p.Action
 	if p.Repository != nil {
 		hint.Repository = p.Repository.FullName
+	}
+	if event == "issue_comment" {
+		return parseComment(hint, p, body)
 	}
 	if event != "pull_request" {
 		hint.Reason = fmt.Sprintf("event %q is not used", event)
@@ -121,6 +125,7 @@ type payloadBranch struct {
 }
 
 type payloadUser struct {
+	ID    int64  `json:"id"`
 	Login string `json:"login"`
 	Type  string `json:"type"`
 }

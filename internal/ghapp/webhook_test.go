@@ -154,7 +154,7 @@ func TestParseUnused(t *testing.T) {
 	for _, c := range []struct{ event, body, reason string }{
 		{"star", `{"action": "created"}`, `event "star" is not used`},
 		{"ping", `{"zen": "Keep it logically awesome."}`, `event "ping" is not used`},
-		{"issue_comment", string(body(t, `{"action": "created"}`)), `event "issue_comment" is not used`},
+		{"pull_request_review", string(body(t, `{"action": "submitted"}`)), `event "pull_request_review" is not used`},
 		{"", `{}`, `event "" is not used`},
 		{"pull_request", string(body(t, `{"action": "labeled"}`)), `action "labeled" changes nothing here`},
 		{"pull_request", string(body(t, `{"action": "enqueued_by_a_wizard"}`)), `action "enqueued_by_a_wizard" changes nothing here`},

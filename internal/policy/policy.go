@@ -42,8 +42,11 @@ func (r Rules) configured(pr preview.PullRequest) bool {
 // time, so deliveries and jobs may come twice. The error is preview.ErrNotFound for an event about a preview that does not exist, and
 // preview.ErrStale for the result of work that was overtaken.
 func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
-	if e.Kind == preview.EventHint {
+	switch e.Kind {
+	case preview.EventHint:
 		return hint(s, e, r), nil
+	case preview.EventCommand:
+		return commanded(s, e, r), nil
 	}
 	if s.Preview == nil {
 		return preview.Decision{}, fmt.Errorf("event %s for %s: %w", e.Kind, e.Key, preview.ErrNotFound)
@@ -60,6 +63,10 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return aside(s, p), nil
 	case preview.EventRedeploy:
 		return redeploy(p), nil
+	case preview.EventExecute:
+		return execute(s, p, e, r), nil
+	case preview.EventTold:
+		return told(s, e), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
 		return commented(p, e), nil
 	}
@@ -69,11 +76,12 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	}
 	switch e.Kind {
 	case preview.EventStarted:
-		return started(s, p, e, r), nil
+		return awaited(started(s, p, e, r)), nil
 	case preview.EventProceed:
-		return proceed(s, p, e, r), nil
+		return awaited(proceed(s, p, e, r)), nil
 	}
-	return progressed(s, p, e)
+	d, err := progressed(s, p, e)
+	return awaited(d), err
 }
 
 // hint never changes what is stored of a known preview: it only asks for the truth to be read.
@@ -90,26 +98,39 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 	}
 	d := preview.Decision{Outcome: preview.DeliveryAccepted, Jobs: []preview.JobRequest{{Kind: preview.JobReconcile}}}
 	if s.Preview == nil {
-		d.Preview = &preview.Preview{PullRequest: e.PullRequest, Status: preview.StatusPending, Generation: 1, ChangedAt: s.Now}
-		d.Preview.Comments = -1
+		d.Preview = unknown(s, e)
 		d.Names = preview.Names(r.GitHubHost, e.PullRequest.Repository, e.Key)
 	}
 	return d
+}
+
+// unknown is the preview of a pull request that was not known before.
+func unknown(s preview.State, e preview.Event) *preview.Preview {
+	p := &preview.Preview{PullRequest: e.PullRequest, Status: preview.StatusPending, Generation: 1, ChangedAt: s.Now}
+	p.Comments = -1
+	return p
 }
 
 func ignored(format string, args ...any) preview.Decision {
 	return preview.Decision{Outcome: preview.DeliveryIgnored, Reason: fmt.Sprintf(format, args...)}
 }
 
-// observed takes the truth over. What is wanted changes with the commit, or when the pull request is closed or reopened.
+// observed takes the truth over. What is wanted changes with the commit, or when the pull request is closed or reopened. A preview that
+// somebody had removed stays so, whatever is pushed, until the pull request is reopened.
 func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
 	before := p
 	p.MissingSince = time.Time{}
 	pr := e.PullRequest
-	wantedChanged := pr.Open != p.Open || pr.Open && (pr.HeadSHA != p.HeadSHA || regated(p.PullRequest, pr))
+	if pr.Open && !p.Open {
+		p.RemovedBy = ""
+	}
+	moved := pr.HeadSHA != p.HeadSHA || regated(p.PullRequest, pr)
 	p.PullRequest = pr
+	wantedChanged := p.Wanted() != before.Wanted() || p.Wanted() && moved
 	if wantedChanged {
 		p.Generation++
+	}
+	if wantedChanged || p.Open != before.Open {
 		p.ChangedAt = s.Now
 	}
 	if p.Open {
@@ -119,16 +140,16 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	}
 	var d preview.Decision
 	switch ending := p.Status == preview.StatusDeleting || p.Status == preview.StatusDeleted; {
-	case !p.Open && p.Due() && !ending:
-		d.Advance = p.Status == preview.StatusQueued || p.Status == preview.StatusDeploying
-		p.Status, p.Diagnosis, p.QueuedAt = preview.StatusDeleting, nil, time.Time{}
-		p.LiveSHA, p.LiveSince, p.URL = "", time.Time{}, ""
+	case !p.Wanted() && p.Due() && !ending:
+		d.Advance = leave(&p)
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
-	case p.Open && p.Due() && ending:
+	case p.Wanted() && p.Due() && ending:
 		p.Status, p.Diagnosis = preview.StatusPending, nil
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
+	case p.Open != before.Open && !wantedChanged: // closed when it was removed already: the comment says something else now
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle})
 	}
-	if wantedChanged && p.Open && p.Status == preview.StatusQueued {
+	if wantedChanged && p.Wanted() && p.Status == preview.StatusQueued {
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it waits with another commit now
 	}
 	if p.Merged != before.Merged && !p.Open && len(d.Jobs) == 0 {
@@ -141,6 +162,14 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobReconcile}) // the job itself goes on by what it just read
 	}
 	return d
+}
+
+// leave turns a preview to its removal, and reports whether it gives a place back.
+func leave(p *preview.Preview) (advance bool) {
+	advance = p.Status == preview.StatusQueued || p.Status == preview.StatusDeploying
+	p.Status, p.Diagnosis, p.QueuedAt = preview.StatusDeleting, nil, time.Time{}
+	p.LiveSHA, p.LiveSince, p.URL = "", time.Time{}, ""
+	return advance
 }
 
 // missing believes that a pull request is gone only when GitHub goes on saying so: one wrong answer must not delete anything.
@@ -168,7 +197,7 @@ func missing(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 
 // leftover starts a removal anew: the preview was called deleted, and its namespace is there.
 func leftover(s preview.State, p preview.Preview) preview.Decision {
-	if p.Open || p.Due() {
+	if p.Wanted() || p.Due() {
 		return preview.Decision{}
 	}
 	p.Generation++
@@ -211,7 +240,7 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 }
 
 func redeploy(p preview.Preview) preview.Decision {
-	if !p.Open {
+	if !p.Wanted() {
 		return preview.Decision{}
 	}
 	p.Generation++

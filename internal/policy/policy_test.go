@@ -38,6 +38,7 @@ type world struct {
 
 	access    policy.Access
 	approvals []preview.Approval
+	commands  map[int64]preview.Command
 }
 
 func (w *world) state() preview.State {
@@ -54,9 +55,21 @@ func (w *world) try(e preview.Event) error {
 	e.Key = key
 	r := rules
 	r.Access = func(preview.PullRequest) policy.Access { return w.access }
-	d, err := policy.Decide(w.state(), e, r)
+	s := w.state()
+	if e.Command != nil {
+		if c, known := w.commands[e.Command.CommentID]; known {
+			s.Command = &c
+		}
+	}
+	d, err := policy.Decide(s, e, r)
 	if err != nil {
 		return err
+	}
+	if d.Command != nil {
+		if w.commands == nil {
+			w.commands = map[int64]preview.Command{}
+		}
+		w.commands[d.Command.CommentID] = *d.Command
 	}
 	for _, a := range d.Approvals {
 		w.keep(a)

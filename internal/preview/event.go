@@ -15,6 +15,9 @@ const (
 	EventDegraded    EventKind = "degraded"        // a running preview lost what it runs on
 	EventHealed      EventKind = "healed"          // a degraded preview has it back
 	EventRedeploy    EventKind = "redeploy"        // a person asks for the same commit again
+	EventCommand     EventKind = "command"         // a comment is a command: stored, and looked at by a job
+	EventExecute     EventKind = "execute"         // a command was looked at: who gave it may, or may not
+	EventTold        EventKind = "told"            // a reaction tells what became of a command
 	EventStarted     EventKind = "started"         // a deployment begins
 	EventProceed     EventKind = "proceed"         // a deployment that needs an approval is about to take its next step
 	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours, or is about to be cleared away again (no UID)
@@ -48,6 +51,9 @@ type Event struct {
 	Diagnosis    *Diagnosis
 	Steps        []Step // steps, succeeded, failed, superseded
 
+	Command *Command // command, execute, told
+	Refusal string   // execute: why the command is refused whatever it asks for, in Markdown without foreign text
+
 	CommentID   int64 // commented
 	CommentHash string
 }
@@ -58,7 +64,8 @@ type State struct {
 	Deployment *Deployment // the newest one; nil when there is none
 	Duplicate  bool        // the delivery's body was received before
 	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
-	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted and EventProceed
+	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted, EventProceed and EventExecute
+	Command    *Command    // the one of the event, as it is stored; nil when it is new
 	Now        time.Time   // the database's time
 }
 
@@ -69,6 +76,7 @@ type Decision struct {
 	Deployments []Deployment // new or changed ones; an empty ID creates one
 	Jobs        []JobRequest
 	Approvals   []Approval      // new or changed ones; an empty ID creates one
+	Command     *Command        // new or changed
 	Advance     bool            // a place may have become free: whoever is next in line is to be asked again
 	Outcome     DeliveryOutcome // of the delivery, if there is one
 	Reason      string          // why the delivery is ignored, for people

@@ -11,6 +11,7 @@ const (
 	JobReconcile JobKind = "reconcile" // re-read the pull request, then deploy or tear down: the one writer of a preview's namespace
 	JobSweep     JobKind = "sweep"     // compare all that GitHub says is open with all previews and namespaces; one for the whole instance
 	JobHealth    JobKind = "health"    // look whether the running previews still have what they run on; one for the whole instance
+	JobCommand   JobKind = "command"   // look at the commands that were given in comments, and answer them
 	JobComment   JobKind = "comment"   // bring the comment on the pull request up to date with what is stored
 )
 

@@ -57,6 +57,10 @@ type Preview struct {
 	CommentAttempted bool   // a comment may exist although CommentID is 0: search before creating
 	CommentWrites    int    // since the deployment in progress began; bounds the edits about its steps
 
+	RemovedBy string  // login of who had it removed although the pull request is open; empty while nobody did
+	Awaited   bool    // a command waits for the work under way to come to its end
+	Notice    *Notice // stands above the comment for a while; nil when there is none
+
 	QueuedAt     time.Time // since when it waits for a slot; zero while it does not
 	MissingSince time.Time // when GitHub first said that the pull request does not exist; zero while it does
 
@@ -64,6 +68,9 @@ type Preview struct {
 	ChangedAt time.Time // of the last change a person would care about; the comment's "last updated"
 	ClosedAt  time.Time // zero while the pull request is open
 }
+
+// Wanted reports whether there is to be a preview: the pull request is open, and nobody had the preview removed.
+func (p Preview) Wanted() bool { return p.Open && p.RemovedBy == "" }
 
 // Due reports whether something is wanted that was not brought to its end yet.
 func (p Preview) Due() bool { return p.Settled < p.Generation }

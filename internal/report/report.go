@@ -41,6 +41,7 @@ func (v View) newest() preview.Deployment {
 func Comment(v View) string {
 	s := describe(v)
 	var b strings.Builder
+	b.WriteString(notice(v.Preview.Notice))
 	fmt.Fprintf(&b, "### <span aria-hidden=\"true\">%s</span> %s\n", s.icon, s.title)
 	if len(s.facts) > 0 {
 		b.WriteString(strings.Join(s.facts, " · ") + "\n")

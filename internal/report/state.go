@@ -104,7 +104,7 @@ func failed(v View) state {
 }
 
 func deleting(v View) state {
-	s := state{icon: "🧹", title: fmt.Sprintf("Removing the preview (pull request %s)", ending(v.Preview)), word: "deleting"}
+	s := state{icon: "🧹", title: fmt.Sprintf("Removing the preview (%s)", ending(v.Preview)), word: "deleting"}
 	if v.Preview.Diagnosis != nil {
 		s.icon, s.title = "⚠️", "Removing the preview is stuck"
 	}
@@ -113,8 +113,11 @@ func deleting(v View) state {
 }
 
 func deleted(v View) state {
-	s := state{icon: "✔️", title: fmt.Sprintf("Preview removed (pull request %s)", ending(v.Preview)), word: "deleted"}
+	s := state{icon: "✔️", title: fmt.Sprintf("Preview removed (%s)", ending(v.Preview)), word: "deleted"}
 	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is gone", code(v.Preview.Namespace)), "reopen the pull request to bring it back"}
+	if p := v.Preview; !p.Wanted() && p.Open {
+		s.facts[1] = "it stays so, whatever is pushed, until somebody comments `/preview deploy` or reopens the pull request"
+	}
 	return s
 }
 
@@ -130,10 +133,13 @@ func live(v View, word string) []string {
 }
 
 func ending(p preview.Preview) string {
-	if p.Merged {
-		return "merged"
+	switch {
+	case p.Merged:
+		return "pull request merged"
+	case p.Open && p.RemovedBy != "":
+		return "by " + code(p.RemovedBy)
 	}
-	return "closed"
+	return "pull request closed"
 }
 
 // duration is a time people read: "0.4 s", "48 s", "1 min 24 s", "2 h 3 min".

@@ -46,6 +46,9 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 		if err := writeApprovals(ctx, q, p.ID, d.Approvals); err != nil {
 			return false, err
 		}
+		if err := writeCommand(ctx, q, p.ID, d.Command, state.Command != nil); err != nil {
+			return false, err
+		}
 		return len(d.Jobs) > 0, requestJobs(ctx, q, p.ID, d.Jobs, now)
 	})
 	return p, d, err
@@ -95,6 +98,11 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 	state.Preview = &p
 	if readsLine(e) {
 		if state.Line, err = places(ctx, q); err != nil {
+			return state, 0, err
+		}
+	}
+	if e.Command != nil {
+		if state.Command, err = command(ctx, q, e.Command.CommentID); err != nil {
 			return state, 0, err
 		}
 	}

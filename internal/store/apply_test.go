@@ -33,6 +33,8 @@ func TestPreviewIsStoredWhole(t *testing.T) {
 		want.ClosedAt = want.LiveSince.Add(time.Hour)
 		want.Title, want.Branch = "Ttl", "a,b=c{{.X}}"
 		want.Bot, want.HeadRepository = true, "octo/web"
+		want.RemovedBy, want.Awaited = "dora", true
+		want.Notice = &preview.Notice{Order: "/preview x", By: "dora", Refused: true, Text: "No.", Detail: "d", Until: want.LiveSince}
 		if _, err := change(t, s, p.Key, nil, func(q *preview.Preview) { *q = want }); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 // readsApprovals says that the decision rests on what was approved. It is read in the transaction that acts on it.
 func readsApprovals(e preview.Event) bool {
-	return e.Kind == preview.EventStarted || e.Kind == preview.EventProceed
+	return e.Kind == preview.EventStarted || e.Kind == preview.EventProceed || e.Kind == preview.EventExecute
 }
 
 // Approvals returns the approvals of a preview, the newest first, those that were withdrawn too.

@@ -88,6 +88,20 @@ VALUES (@id, @preview_id, @repository_id, @number, @sha, @head_repository_id, @b
 -- name: WithdrawApproval :exec
 UPDATE approvals SET withdrawn_at = @withdrawn_at WHERE id = @id;
 
+-- name: CommandByComment :one
+SELECT * FROM commands WHERE comment_id = @comment_id;
+
+-- name: ListCommands :many
+SELECT * FROM commands WHERE preview_id = @preview_id AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id;
+
+-- name: InsertCommand :execrows
+INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at)
+VALUES (@comment_id, @preview_id, @verb, @argument, @author, @author_id, @sha, @outcome, @told, @generation, @received_at, @finished_at)
+ON CONFLICT DO NOTHING;
+
+-- name: UpdateCommand :exec
+UPDATE commands SET outcome = @outcome, told = @told, generation = @generation, finished_at = @finished_at WHERE comment_id = @comment_id;
+
 -- name: RequestJob :exec
 INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
 VALUES (@kind, @preview_id, 1, 0, @not_before, 0, 0, '', 0, '')

@@ -13,6 +13,10 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 	if err != nil {
 		return preview.Preview{}, fmt.Errorf("read preview %s: %w", r.ID, err)
 	}
+	notice, err := decodeNotice(r.Notice)
+	if err != nil {
+		return preview.Preview{}, fmt.Errorf("read preview %s: %w", r.ID, err)
+	}
 	return preview.Preview{
 		ID: r.ID,
 		PullRequest: preview.PullRequest{
@@ -29,6 +33,7 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 		CommentWrites: int(r.CommentWrites),
 		CreatedAt:     fromMS(r.CreatedAt), ChangedAt: fromMS(r.ChangedAt), ClosedAt: fromMS(r.ClosedAt),
 		QueuedAt: fromMS(r.QueuedAt), MissingSince: fromMS(r.MissingSince),
+		RemovedBy: r.RemovedBy, Awaited: r.Awaited, Notice: notice,
 	}, nil
 }
 
@@ -43,6 +48,7 @@ func insertParams(p preview.Preview) db.InsertPreviewParams {
 		LiveSince: toMS(p.LiveSince), Diagnosis: diagnosis, CommentID: p.CommentID, CommentHash: p.CommentHash,
 		CommentAttempted: p.CommentAttempted, CreatedAt: toMS(p.CreatedAt), ChangedAt: toMS(p.ChangedAt), ClosedAt: toMS(p.ClosedAt),
 		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince), Bot: p.Bot, HeadRepository: p.HeadRepository, CommentWrites: int64(p.CommentWrites),
+		RemovedBy: p.RemovedBy, Awaited: p.Awaited, Notice: encodeNotice(p.Notice),
 	}
 }
 
@@ -56,6 +62,7 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
 		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
 		MissingSince: i.MissingSince, Bot: i.Bot, HeadRepository: i.HeadRepository, CommentWrites: i.CommentWrites,
+		RemovedBy: i.RemovedBy, Awaited: i.Awaited, Notice: i.Notice,
 	}
 }
 

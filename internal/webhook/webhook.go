@@ -115,7 +115,7 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) (int, answer) 
 	return http.StatusOK, answer{string(decision.Outcome), decision.Reason}
 }
 
-// event turns an authentic delivery into a hint. The headers are not signed, so nothing but the log rests on them.
+// event turns an authentic delivery into a hint, or into a command that is yet to be checked. The headers are not signed, so nothing but the log rests on them.
 func event(header http.Header, body []byte) preview.Event {
 	sum := sha256.Sum256(body)
 	d := &preview.Delivery{
@@ -134,6 +134,11 @@ func event(header http.Header, body []byte) preview.Event {
 		return e
 	}
 	d.Number = hint.PullRequest.Number
+	if c := hint.Comment; c != nil {
+		order, _ := preview.ParseOrder(c.Body)
+		e.Kind = preview.EventCommand
+		e.Command = &preview.Command{CommentID: c.ID, Order: order, Author: short(c.Author), AuthorID: c.AuthorID}
+	}
 	e.Key, e.PullRequest, e.Closed = hint.PullRequest.Key, hint.PullRequest, !hint.PullRequest.Open
 	return e
 }

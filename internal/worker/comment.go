@@ -44,6 +44,7 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	} else if waits {
 		waiting = &place
 	}
+	notice := w.notice(&p)
 	if !p.MayEdit() {
 		return nil // the end of the deployment will be written
 	}
@@ -55,7 +56,7 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {
-		return nil
+		return notice
 	}
 	mayExist := p.CommentAttempted || p.Comments != 0
 	if p.CommentID == 0 && !p.CommentAttempted {
@@ -77,6 +78,21 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	}
 	ctx, cancel := preview.Linger(ctx, remember) // a comment that was written is not to be searched for later
 	defer cancel()
-	_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash})
-	return err
+	if _, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash}); err != nil {
+		return err
+	}
+	return notice
+}
+
+// notice takes a notice whose time is over off the preview. One that stands has the comment looked at again at its end.
+func (w *Worker) notice(p *preview.Preview) error {
+	if p.Notice == nil {
+		return nil
+	}
+	left := time.Until(p.Notice.Until)
+	if left > 0 {
+		return &errAgain{after: left + time.Second, why: "the notice in the comment is taken away then"}
+	}
+	p.Notice = nil
+	return nil
 }

@@ -9,13 +9,16 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// Records reads what is kept of people's decisions.
+// Records reads what is kept of people's decisions and commands.
 type Records interface {
 	Approvals(ctx context.Context, previewID string) ([]preview.Approval, error)
+	Commands(ctx context.Context, previewID string) ([]preview.Command, error)
 }
 
-// People tells what a person may do now.
+// People tells what people said and what they may do, now, and answers them.
 type People interface {
+	IssueComment(ctx context.Context, r ghapp.Repo, id int64) (ghapp.IssueComment, error)
+	React(ctx context.Context, r ghapp.Repo, comment int64, reaction string) error
 	Permission(ctx context.Context, r ghapp.Repo, login string) (ghapp.Permission, error)
 }
 

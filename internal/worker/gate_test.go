@@ -16,6 +16,7 @@ func TestForkWaits(t *testing.T) {
 	b.becomes(pull, preview.StatusBlocked)
 	for what, do := range map[string]func(){
 		"a label by a maintainer": func() { pull.As(b.writer).Label("safe to preview") },
+		"a maintainer's review":   func() { pull.As(b.writer).Review("approved", "/preview approve "+pull.HeadSHA()) },
 		"a new title":             func() { pull.SetTitle("Trusted") },
 		"another base":            func() { b.web.Commit("release", nil, "Release"); pull.As(b.writer).SetBase("release") },
 		"a draft, and ready":      func() { pull.SetDraft(true); pull.SetDraft(false) },

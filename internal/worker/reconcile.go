@@ -39,7 +39,7 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 		}
 		return w.giveUp(ctx, c, p, err)
 	}
-	if p.Open && !p.MissingSince.IsZero() {
+	if p.Wanted() && !p.MissingSince.IsZero() {
 		return &errAgain{after: confirm, why: "GitHub says that the pull request does not exist; believed when it still says so then"}
 	}
 	for p.Due() {
@@ -61,10 +61,15 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 	return w.keepSecrets(ctx, p)
 }
 
-// observe reads the pull request from GitHub and hands the truth in. When the truth is another one and cannot be stored, the error
+// observe reads the pull request from GitHub and hands the truth in. It covers all that the job was asked for so far. When the truth is another one and cannot be stored, the error
 // is errSuperseded as well.
 func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (preview.Preview, error) {
 	c.cover()
+	return w.read(ctx, c, p)
+}
+
+// read is observe for a job that answers more than where the pull request is.
+func (w *Worker) read(ctx context.Context, c *claim, p preview.Preview) (preview.Preview, error) {
 	e := preview.Event{Kind: preview.EventObserved}
 	pr, err := w.GitHub.PullRequest(ctx, repo(p), p.Number)
 	switch {
@@ -102,7 +107,7 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 		w.watchTruth(ctx, c, p, cancel)
 	}()
 	var err error
-	if p.Open {
+	if p.Wanted() {
 		err = w.deploy(ctx, c, p)
 	} else {
 		err = w.teardown(ctx, c, p)
@@ -158,7 +163,7 @@ func (w *Worker) giveUp(ctx context.Context, c *claim, p preview.Preview, err er
 	switch {
 	case ctx.Err() != nil, errors.Is(err, preview.ErrStale), errors.As(err, &again), errors.As(err, &limited):
 		return err
-	case c.Attempt <= maxRetries, !p.Open, !p.Due():
+	case c.Attempt <= maxRetries, !p.Wanted(), !p.Due():
 		return err
 	}
 	w.Log.Error("given up", "preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "attempts", c.Attempt, "error", err)

@@ -10,8 +10,8 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// tellSteps is how often the steps of a running deployment are stored, if they changed. Its end stores them all the same.
-const tellSteps = 2 * time.Second
+// tellEvery is how often the steps of a running deployment are stored, if they changed. Its end stores them all the same.
+const tellEvery = 2 * time.Second
 
 // timeline keeps the steps of one deployment while it runs. Safe for concurrent use.
 type timeline struct {
@@ -133,12 +133,12 @@ func (w *Worker) follow(ctx context.Context, c *claim, p preview.Preview, d prev
 	}
 	telling, cancel := context.WithCancel(ctx)
 	var teller sync.WaitGroup
-	teller.Go(func() { w.tell(telling, c, p, t) })
+	teller.Go(func() { w.tellSteps(telling, c, p, t) })
 	return func() { cancel(); teller.Wait() }, nil
 }
 
-// tell stores the steps from time to time until ctx ends, so that people see how far the deployment is.
-func (w *Worker) tell(ctx context.Context, c *claim, p preview.Preview, t *timeline) {
+// tellSteps stores the steps from time to time until ctx ends, so that people see how far the deployment is.
+func (w *Worker) tellSteps(ctx context.Context, c *claim, p preview.Preview, t *timeline) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,7 +148,7 @@ func (w *Worker) tell(ctx context.Context, c *claim, p preview.Preview, t *timel
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(tellSteps):
+		case <-time.After(tellEvery):
 		}
 		_, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventSteps, Steps: t.list()})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, preview.ErrStale) {

@@ -153,9 +153,10 @@ func New(o Options) *Worker {
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
 // is due again at once, for whoever claims it next.
 func (w *Worker) Run(ctx context.Context) error {
-	kinds := []preview.JobKind{preview.JobReconcile, preview.JobComment, preview.JobSweep, preview.JobHealth}
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobSweep, preview.JobHealth}
 	slots := map[preview.JobKind]chan struct{}{
 		preview.JobReconcile: make(chan struct{}, w.Jobs),
+		preview.JobCommand:   make(chan struct{}, commands),
 		preview.JobComment:   make(chan struct{}, comments),
 		preview.JobSweep:     make(chan struct{}, 1),
 		preview.JobHealth:    make(chan struct{}, 1),
@@ -245,6 +246,8 @@ func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 	switch job.Kind {
 	case preview.JobReconcile:
 		err = w.reconcile(claim.ctx, claim)
+	case preview.JobCommand:
+		err = w.command(claim.ctx, claim)
 	case preview.JobComment:
 		err = w.comment(claim.ctx, claim)
 	case preview.JobSweep:

@@ -76,7 +76,7 @@ func (s *Server) CreateApp(options AppOptions) *App {
 			"checks": "write", "statuses": "write", "deployments": "write", "actions": "read"}
 	}
 	if a.events == nil {
-		a.events = []string{"pull_request", "push", "issue_comment", "repository", "check_run", "workflow_run"}
+		a.events = []string{"pull_request", "pull_request_review", "push", "issue_comment", "repository", "check_run", "workflow_run"}
 	}
 	s.apps = append(s.apps, a)
 	a.hook = &hook{id: s.id(), app: a, url: options.WebhookURL, secret: options.WebhookSecret}

@@ -51,6 +51,16 @@ func (p *Pull) Comments() []Comment {
 	return list
 }
 
+// Reactions returns the reactions to a comment, oldest first, as GitHub names them: "eyes", "rocket" …
+func (p *Pull) Reactions(id int64) []string {
+	defer p.lock()()
+	list := []string{}
+	for _, r := range p.p.mustComment(id).reactions {
+		list = append(list, r.content)
+	}
+	return list
+}
+
 // Comment writes a comment in the actor's name and returns its id.
 func (p *Pull) Comment(body string) int64 {
 	defer p.lock()()
@@ -58,6 +68,12 @@ func (p *Pull) Comment(body string) int64 {
 		misuse("comment on %s: %s", p.p, problem)
 	}
 	return p.p.comment(p.actor, p.actor.app, body).id
+}
+
+// CommentThrough writes a comment in the actor's name through an App that acts for them, and returns its id.
+func (p *Pull) CommentThrough(app *App, body string) int64 {
+	defer p.lock()()
+	return p.p.comment(p.actor, app, body).id
 }
 
 // EditComment changes a comment, whoever wrote it: for a maintainer who edits the bot's.

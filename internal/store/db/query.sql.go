@@ -49,6 +49,30 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 	return i, err
 }
 
+const commandByComment = `-- name: CommandByComment :one
+SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at FROM commands WHERE comment_id = $1
+`
+
+func (q *Queries) CommandByComment(ctx context.Context, commentID int64) (Command, error) {
+	row := q.db.QueryRowContext(ctx, commandByComment, commentID)
+	var i Command
+	err := row.Scan(
+		&i.CommentID,
+		&i.PreviewID,
+		&i.Verb,
+		&i.Argument,
+		&i.Author,
+		&i.AuthorID,
+		&i.Sha,
+		&i.Outcome,
+		&i.Told,
+		&i.Generation,
+		&i.ReceivedAt,
+		&i.FinishedAt,
+	)
+	return i, err
+}
+
 const countAttempts = `-- name: CountAttempts :one
 SELECT COUNT(*) FROM deployments WHERE preview_id = $1 AND sha = $2
 `
@@ -219,6 +243,48 @@ func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) 
 		arg.WithdrawnAt,
 	)
 	return err
+}
+
+const insertCommand = `-- name: InsertCommand :execrows
+INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
+`
+
+type InsertCommandParams struct {
+	CommentID  int64
+	PreviewID  string
+	Verb       string
+	Argument   string
+	Author     string
+	AuthorID   int64
+	Sha        string
+	Outcome    string
+	Told       string
+	Generation int64
+	ReceivedAt int64
+	FinishedAt int64
+}
+
+func (q *Queries) InsertCommand(ctx context.Context, arg InsertCommandParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertCommand,
+		arg.CommentID,
+		arg.PreviewID,
+		arg.Verb,
+		arg.Argument,
+		arg.Author,
+		arg.AuthorID,
+		arg.Sha,
+		arg.Outcome,
+		arg.Told,
+		arg.Generation,
+		arg.ReceivedAt,
+		arg.FinishedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertDelivery = `-- name: InsertDelivery :exec
@@ -487,6 +553,46 @@ func (q *Queries) ListApprovals(ctx context.Context, previewID string) ([]Approv
 			&i.CommentID,
 			&i.ApprovedAt,
 			&i.WithdrawnAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listCommands = `-- name: ListCommands :many
+SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at FROM commands WHERE preview_id = $1 AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id
+`
+
+func (q *Queries) ListCommands(ctx context.Context, previewID string) ([]Command, error) {
+	rows, err := q.db.QueryContext(ctx, listCommands, previewID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Command{}
+	for rows.Next() {
+		var i Command
+		if err := rows.Scan(
+			&i.CommentID,
+			&i.PreviewID,
+			&i.Verb,
+			&i.Argument,
+			&i.Author,
+			&i.AuthorID,
+			&i.Sha,
+			&i.Outcome,
+			&i.Told,
+			&i.Generation,
+			&i.ReceivedAt,
+			&i.FinishedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -999,6 +1105,29 @@ func (q *Queries) SeenBody(ctx context.Context, arg SeenBodyParams) (int64, erro
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const updateCommand = `-- name: UpdateCommand :exec
+UPDATE commands SET outcome = $1, told = $2, generation = $3, finished_at = $4 WHERE comment_id = $5
+`
+
+type UpdateCommandParams struct {
+	Outcome    string
+	Told       string
+	Generation int64
+	FinishedAt int64
+	CommentID  int64
+}
+
+func (q *Queries) UpdateCommand(ctx context.Context, arg UpdateCommandParams) error {
+	_, err := q.db.ExecContext(ctx, updateCommand,
+		arg.Outcome,
+		arg.Told,
+		arg.Generation,
+		arg.FinishedAt,
+		arg.CommentID,
+	)
+	return err
 }
 
 const updateDeployment = `-- name: UpdateDeployment :exec

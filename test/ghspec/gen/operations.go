@@ -65,7 +65,7 @@ func webhooks() []string {
 		"ping", "push",
 		"pull-request-opened", "pull-request-synchronize", "pull-request-closed", "pull-request-reopened",
 		"pull-request-edited", "pull-request-labeled", "pull-request-unlabeled", "pull-request-converted-to-draft",
-		"pull-request-ready-for-review",
+		"pull-request-ready-for-review", "pull-request-review-submitted",
 		"issue-comment-created", "issue-comment-edited", "issue-comment-deleted",
 		"installation-created", "installation-deleted", "installation-suspend", "installation-unsuspend",
 		"installation-new-permissions-accepted", "installation-repositories-added", "installation-repositories-removed",
