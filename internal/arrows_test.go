@@ -32,11 +32,13 @@ var arrows = map[string][]string{
 	"internal/policy":    {"internal/preview"},
 	"internal/diagnose":  {"internal/preview"},
 	"internal/report":    {"internal/preview"},
-	"internal/config":    {"internal/preview"},
+	"internal/seal":      {"internal/preview"},
+	"internal/doctor":    {},
+	"internal/config":    {"internal/preview", "internal/seal"},
 	"internal/chart":     {"internal/preview"},
-	"internal/cluster":   {"internal/preview", "internal/redact"},
-	"internal/ghapp":     {"internal/preview"},
-	"internal/store":     {"internal/preview", "internal/store/db"},
+	"internal/cluster":   {"internal/preview", "internal/doctor", "internal/redact"},
+	"internal/ghapp":     {"internal/preview", "internal/doctor"},
+	"internal/store":     {"internal/preview", "internal/seal", "internal/store/db"},
 	"internal/store/db":  {},
 	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
@@ -45,10 +47,10 @@ var arrows = map[string][]string{
 		"internal/redact (types)",
 	},
 	"internal/app": {
-		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
-		"internal/cluster", "internal/ghapp", "internal/redact", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
+		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
+		"internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
 	},
-	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/redact", "internal/store"}, // store for migrate, which runs without the rest
+	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/doctor", "internal/redact", "internal/seal"},
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }

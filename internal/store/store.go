@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite" // driver "sqlite"
 
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/seal"
 	"catalyst.dev/catalyst/internal/store/db"
 )
 
@@ -32,13 +33,23 @@ type Store struct {
 	wake     chan struct{}
 	lock     *fileLock // SQLite only
 	stop     func()    // ends the listening connection and waits for it
+	keys     *seal.Keys
 }
+
+// Option changes how a database is used.
+type Option func(*Store)
+
+// WithKeys has what is secret encrypted with the first of the keys. What was stored otherwise stays readable; see Reseal.
+func WithKeys(k *seal.Keys) Option { return func(s *Store) { s.keys = k } }
 
 // Open opens the database named by dsn: "postgres://…" or "postgresql://…" for PostgreSQL, anything else is the path of a SQLite file,
 // which is created when absent. It applies no migration; see Migrate and CheckSchema. A SQLite file that another
 // process has open gives preview.ErrConflict.
-func Open(ctx context.Context, dsn string) (*Store, error) {
+func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 	s := &Store{id: newID(), wake: make(chan struct{}, 1), stop: func() {}, postgres: isPostgres(dsn)}
+	for _, o := range options {
+		o(s)
+	}
 	open := s.openSQLite
 	if s.postgres {
 		open = s.openPostgres
