@@ -27,18 +27,22 @@ const module = "catalyst.dev/catalyst/"
 var arrows = map[string][]string{
 	"cmd/catalyst": {"internal/cli"},
 
-	"internal/preview":   {},
-	"internal/redact":    {},
-	"internal/policy":    {"internal/preview"},
-	"internal/diagnose":  {"internal/preview"},
-	"internal/report":    {"internal/preview", "internal/diagnose"},
-	"internal/config":    {"internal/preview"},
-	"internal/chart":     {"internal/preview"},
-	"internal/sandbox":   {},
-	"internal/render":    {"internal/preview", "internal/chart", "internal/sandbox"},
-	"internal/cluster":   {"internal/preview", "internal/chart (types)", "internal/diagnose", "internal/redact", "internal/render"},
-	"internal/ghapp":     {"internal/preview"},
-	"internal/store":     {"internal/preview", "internal/store/db"},
+	"internal/preview":  {},
+	"internal/redact":   {},
+	"internal/policy":   {"internal/preview"},
+	"internal/diagnose": {"internal/preview"},
+	"internal/report":   {"internal/preview", "internal/diagnose"},
+	"internal/seal":     {"internal/preview"},
+	"internal/doctor":   {},
+	"internal/config":   {"internal/preview", "internal/seal"},
+	"internal/chart":    {"internal/preview"},
+	"internal/sandbox":  {},
+	"internal/render":   {"internal/preview", "internal/chart", "internal/sandbox"},
+	"internal/cluster": {
+		"internal/preview", "internal/chart (types)", "internal/diagnose", "internal/doctor", "internal/redact", "internal/render",
+	},
+	"internal/ghapp":     {"internal/preview", "internal/doctor"},
+	"internal/store":     {"internal/preview", "internal/seal", "internal/store/db"},
 	"internal/store/db":  {},
 	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
@@ -47,12 +51,14 @@ var arrows = map[string][]string{
 		"internal/redact (types)",
 	},
 	"internal/app": {
-		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
-		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/store", "internal/lifecycle", "internal/webhook",
-		"internal/worker",
+		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
+		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle",
+		"internal/webhook", "internal/worker",
 	},
-	// store for migrate, and render for the child that renders one chart: they run without the rest
-	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/redact", "internal/store", "internal/render"},
+	// render for the child that renders one chart: it runs without the rest
+	"internal/cli": {
+		"internal/preview", "internal/config", "internal/app", "internal/doctor", "internal/redact", "internal/seal", "internal/render", "internal/store",
+	},
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }

@@ -19,6 +19,7 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/redact"
 	"catalyst.dev/catalyst/internal/render"
+	"catalyst.dev/catalyst/internal/seal"
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/webhook"
 	"catalyst.dev/catalyst/internal/worker"
@@ -66,7 +67,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.store, err = store.Open(ctx, c.Database, d.Store...); err != nil {
+	if a.store, err = OpenStore(ctx, c, d.Store...); err != nil {
 		return a, err
 	}
 	if d.Migrate {
@@ -117,12 +118,24 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 		return a, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/webhooks/github", hook)
+	mux.Handle(webhookPath, hook)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", metrics.handler())
 	a.handler = mux
 	return a, nil
+}
+
+// OpenStore opens the database as the configuration says, with the keys.
+func OpenStore(ctx context.Context, c config.Config, o ...store.Option) (*store.Store, error) {
+	var keys *seal.Keys
+	if c.EncryptionKeys != "" {
+		var err error
+		if keys, err = seal.Parse(string(c.EncryptionKeys)); err != nil {
+			return nil, fmt.Errorf("encryption_keys: %w", err)
+		}
+	}
+	return store.Open(ctx, c.Database, append(o, store.WithKeys(keys))...)
 }
 
 // Run serves until ctx ends, then stops: requests under way are answered, running jobs give their leases back. listening is called
@@ -162,20 +175,6 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 	}
 	a.log.Info("stopped")
 	return err
-}
-
-// look says in the log, once at the start, what this machine and the cluster lack (S13).
-func (a *App) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := a.render.Check(ctx); err != nil && ctx.Err() == nil {
-		a.log.Error("no chart can be rendered", "err", err, "fix", "run on a Linux kernel with seccomp, in a container that may use it; or set render.sandbox: optional")
-	}
-	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass}) {
-		if !f.OK && ctx.Err() == nil {
-			a.log.Warn("prerequisite missing", "check", f.Name, "found", f.Found, "why", f.Why, "fix", f.Fix)
-		}
-	}
 }
 
 // Close closes the database and ends the renderer. Calling it twice is safe.

@@ -86,15 +86,12 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 func secrets(r config.Repository, p preview.Preview) []cluster.SecretCopy {
 	var copies []cluster.SecretCopy
 	for _, s := range r.Secrets {
-		if s.Forks || trusted(p) {
+		if s.Forks || p.Trust() == preview.TrustOwn {
 			copies = append(copies, cluster.SecretCopy{Name: s.Name, From: s.From, Pull: s.Pull})
 		}
 	}
 	return copies
 }
-
-// trusted reports whether who wrote the commit may write to the repository. A head repository that is gone has no id, and is none of ours.
-func trusted(p preview.Preview) bool { return p.HeadRepositoryID == p.RepositoryID }
 
 // url is the address people open for the one read back from the cluster: its host under the configured scheme and port,
 // since what terminates TLS may stand in front of the Ingress.

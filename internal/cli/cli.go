@@ -17,10 +17,11 @@ import (
 
 // Exit codes, stable for scripts.
 const (
-	ExitOK       = 0
-	ExitFailure  = 1 // something did not work
-	ExitUsage    = 2 // the command line or the configuration is wrong
-	ExitNotReady = 3 // a step has to come first, for example a migration
+	ExitOK        = 0
+	ExitFailure   = 1 // something did not work
+	ExitUsage     = 2 // the command line or the configuration is wrong
+	ExitNotReady  = 3 // a step has to come first, for example a migration
+	ExitUnhealthy = 6 // a check of `catalyst doctor` failed
 )
 
 // Version is set when a release is built.
@@ -46,6 +47,9 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return ExitOK
+	}
+	if errors.Is(err, errUnhealthy) {
+		return ExitUnhealthy
 	}
 	_, _ = fmt.Fprintf(s.Err, "catalyst: %s\n", s.known.String(err.Error()))
 	var usage *usageError
@@ -83,7 +87,7 @@ func newRootCmd(s Streams) *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newVersionCmd(s), newRenderCmd(s))
+	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newDoctorCmd(s), newKeysCmd(s), newVersionCmd(s), newRenderCmd(s))
 	return cmd
 }
 

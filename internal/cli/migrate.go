@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/app"
 )
 
 // MigrateOptions are the flags of `catalyst migrate`.
@@ -30,7 +30,7 @@ func runMigrate(ctx context.Context, s Streams, o MigrateOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, c.Database)
+	db, err := app.OpenStore(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,16 +13,21 @@ import (
 
 // CheckRequest says what a preview will need besides the rights.
 type CheckRequest struct {
-	IngressClass string // "" means that none is asked for
+	IngressClasses []string // of the previews' Ingresses
+	Issuers        []string // cert-manager's ClusterIssuers
+	Secrets        []string // names of the Secrets that are copied
+	Now            func() time.Time
 }
 
 // Finding is the result of one check of the cluster.
 type Finding struct {
-	Name  string // what was checked
-	OK    bool
-	Found string // what was found
-	Why   string // why it matters; "" when OK
-	Fix   string // what to do; "" when OK
+	Name    string // what was checked
+	OK      bool
+	Unknown bool   // not OK, because it could not be found out
+	Minor   bool   // not OK, but most previews do without
+	Found   string // what was found
+	Why     string // why it matters; "" when OK
+	Fix     string // what to do; "" when OK
 }
 
 // right is something Catalyst must be allowed to do in every namespace it makes.
@@ -45,27 +51,6 @@ func rights() []right {
 		{"", "replicationcontrollers", "", "delete list"},
 		{"networking.k8s.io", "ingresses", "", "create delete get list patch"},
 	}
-}
-
-// Check looks whether the cluster has what previews need: it answers, Catalyst has its rights, the ingress class exists (S13). When the
-// API server does not answer, that is the only finding.
-func (c *Cluster) Check(ctx context.Context, r CheckRequest) []Finding {
-	version, err := c.client.Discovery().ServerVersion()
-	if err != nil {
-		return []Finding{{
-			Name: "API server", Found: oneLine(err.Error()),
-			Why: "Without it nothing can be deployed.",
-			Fix: "Check that " + c.config.Host + " can be reached from here, and the credentials in the kubeconfig.",
-		}}
-	}
-	findings := []Finding{{Name: "API server", OK: true, Found: version.GitVersion + " at " + c.config.Host}}
-	for _, one := range rights() {
-		findings = append(findings, c.checkRight(ctx, one))
-	}
-	if r.IngressClass != "" {
-		findings = append(findings, c.checkIngressClass(ctx, r.IngressClass))
-	}
-	return findings
 }
 
 func (c *Cluster) checkRight(ctx context.Context, r right) Finding {

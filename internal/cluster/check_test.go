@@ -6,13 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
+	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -23,16 +27,74 @@ func TestCheck(t *testing.T) {
 	if _, err := b.admin.NetworkingV1().IngressClasses().Create(t.Context(), class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	for _, f := range b.c.Check(t.Context(), CheckRequest{IngressClass: "ct-check"}) {
-		if !f.OK || f.Found == "" || f.Why != "" || f.Fix != "" {
+	for _, f := range findings(t, b.c, CheckRequest{IngressClasses: []string{"ct-check"}}) {
+		if f.Status == doctor.Fail || f.Found == "" || (f.Status == doctor.OK) != (f.Why == "" && f.Fix == "") {
 			t.Errorf("%+v", f)
 		}
 	}
-	findings := b.c.Check(t.Context(), CheckRequest{IngressClass: "nowhere"})
-	last := findings[len(findings)-1]
-	if last.OK || !strings.Contains(last.Found, "ct-check") || last.Why == "" || last.Fix == "" {
-		t.Errorf("%+v", last)
+	expect(t, findings(t, b.c, CheckRequest{IngressClasses: []string{"nowhere"}}), "ingress class nowhere", doctor.Fail, "ct-check")
+}
+
+// findings runs the checks.
+func findings(t *testing.T, c *Cluster, r CheckRequest) []doctor.Finding {
+	t.Helper()
+	return doctor.Run(t.Context(), c.Checks(r))
+}
+
+// expect looks for the finding of a name, and that it says why it matters and what to do.
+func expect(t *testing.T, all []doctor.Finding, name string, status doctor.Status, found string) {
+	t.Helper()
+	for _, f := range all {
+		if f.Name != name {
+			continue
+		}
+		if f.Status != status || !strings.Contains(f.Found, found) || status != doctor.OK && (f.Why == "" || f.Fix == "") {
+			t.Errorf("%+v; want %s, %q", f, status, found)
+		}
+		return
 	}
+	t.Errorf("nothing is said of %s in %+v", name, all)
+}
+
+// TestCheckIssuer: this cluster has no cert-manager.
+func TestCheckIssuer(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	expect(t, findings(t, b.c, CheckRequest{Issuers: []string{"letsencrypt"}}), "issuer letsencrypt", doctor.Fail, "does not know cert-manager")
+}
+
+func TestCheckSources(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	s := b.sources()
+	s.put("marked", "4711", corev1.SecretTypeOpaque, map[string]string{"a": "b"})
+	s.put("unmarked", "", corev1.SecretTypeOpaque, map[string]string{"a": "b"})
+	s.put("login", "4711", corev1.SecretTypeBasicAuth, map[string]string{"username": "a", "password": "b"})
+	all := findings(t, b.c, CheckRequest{Secrets: []string{"marked", "unmarked", "login", "none"}})
+	expect(t, all, "secret marked", doctor.OK, "4711")
+	expect(t, all, "secret unmarked", doctor.Fail, "marked for no repository")
+	expect(t, all, "secret login", doctor.Fail, "basic-auth")
+	expect(t, all, "secret none", doctor.Fail, "does not exist")
+}
+
+func TestCheckVersion(t *testing.T) {
+	t.Parallel()
+	c := &Cluster{config: &rest.Config{Host: "https://api"}}
+	for found, want := range map[string]doctor.Status{
+		"v1.29.9": doctor.Fail, "v1.30.0": doctor.OK, "v1.37.2+k3s1": doctor.OK, "v1.38.0-alpha.1": doctor.Warn, "v2.0.0": doctor.Warn, "?": doctor.Warn,
+	} {
+		if f := c.judgeVersion(found).told(); f.Status != want {
+			t.Errorf("%s: %+v, want %s", found, f, want)
+		}
+	}
+}
+
+// TestCheckClock: the clock is compared with the API server's.
+func TestCheckClock(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	all := findings(t, b.c, CheckRequest{Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	expect(t, all, "clock", doctor.Fail, "ahead")
 }
 
 // TestCheckWithoutRights looks at the cluster as somebody who may do nothing.
@@ -54,18 +116,22 @@ func TestCheckWithoutRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	denied := 0
-	for _, f := range c.Check(t.Context(), CheckRequest{IngressClass: "nowhere"}) {
-		if f.OK {
-			continue
-		}
-		denied++
-		if f.Found == "" || f.Why == "" || f.Fix == "" {
+	all := findings(t, c, CheckRequest{IngressClasses: []string{"nowhere"}, Issuers: []string{"letsencrypt"}, Secrets: []string{"acme-db"}})
+	for _, f := range all {
+		if f.Status != doctor.OK && (f.Found == "" || f.Why == "" || f.Fix == "") {
 			t.Errorf("%+v", f)
 		}
+		if f.Status == doctor.Fail && strings.HasPrefix(f.Name, "may manage ") {
+			denied++
+		}
 	}
-	if want := len(rights()) + 1; denied != want {
-		t.Errorf("%d findings, want %d", denied, want)
+	if want := len(rights()); denied != want {
+		t.Errorf("%d rights are missing, want %d", denied, want)
 	}
+	expect(t, all, "ingress class nowhere", doctor.Fail, "forbidden")
+	expect(t, all, "issuer letsencrypt", doctor.Warn, "may not read it")
+	expect(t, all, "default storage class", doctor.Warn, "forbidden")
+	expect(t, all, "secret acme-db", doctor.Fail, "forbidden")
 	_, err = c.EnsureNamespace(t.Context(), Identity{Namespace: "ct-never", Key: preview.Key{RepositoryID: 1, Number: 1}})
 	if !errors.Is(err, preview.ErrForbidden) {
 		t.Errorf("ensure: %v", err)
@@ -89,9 +155,14 @@ func TestSilentAPIServer(t *testing.T) {
 	if err := b.c.Ping(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("ping: %v", err)
 	}
-	findings := b.c.Check(t.Context(), CheckRequest{})
-	if len(findings) != 1 || findings[0].OK || !strings.Contains(findings[0].Found, "refused") {
-		t.Errorf("%+v", findings)
+	for _, f := range findings(t, b.c, CheckRequest{IngressClasses: []string{"nowhere"}}) {
+		want := doctor.Skip
+		if f.Name == "API server" {
+			want = doctor.Fail
+		}
+		if f.Status != want || want == doctor.Fail && !strings.Contains(f.Found, "refused") {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

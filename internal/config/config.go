@@ -16,18 +16,19 @@ import (
 
 // Config is a checked configuration: Load never returns one with a mistake in it. Its text form hides the secrets.
 type Config struct {
-	Listen       string       `key:"listen" default:"127.0.0.1:8090" doc:"Address and port on which Catalyst listens."`
-	PublicURL    string       `key:"public_url" doc:"URL under which people reach Catalyst, for links in comments. https, or http for loopback and *.localhost."`
-	Database     string       `key:"database" default:"catalyst.db" doc:"Path of a SQLite file, or a postgres:// URL."`
-	Instance     string       `key:"instance" default:"default" doc:"Label value of the namespaces that this Catalyst owns. Two Catalysts in one cluster need two values."`
-	Log          Log          `key:"log"`
-	GitHub       GitHub       `key:"github"`
-	Cluster      Cluster      `key:"cluster"`
-	Preview      Preview      `key:"preview"`
-	Render       Render       `key:"render"`
-	Limits       Limits       `key:"limits"`
-	Worker       Worker       `key:"worker"`
-	Repositories []Repository `key:"repositories" doc:"Repositories that get previews."`
+	Listen         string       `key:"listen" default:"127.0.0.1:8090" doc:"Address and port on which Catalyst listens."`
+	PublicURL      string       `key:"public_url" doc:"URL under which people reach Catalyst, for links in comments. https, or http for loopback and *.localhost."`
+	Database       string       `key:"database" default:"catalyst.db" doc:"Path of a SQLite file, or a postgres:// URL."`
+	EncryptionKeys Secret       `key:"encryption_keys" file:"true" doc:"Keys that encrypt what the database keeps of others' secrets: one a line as catalyst keys new prints it, the one in use first. Unset: stored as it is."`
+	Instance       string       `key:"instance" default:"default" doc:"Label value of the namespaces that this Catalyst owns. Two Catalysts in one cluster need two values."`
+	Log            Log          `key:"log"`
+	GitHub         GitHub       `key:"github"`
+	Cluster        Cluster      `key:"cluster"`
+	Preview        Preview      `key:"preview"`
+	Render         Render       `key:"render"`
+	Limits         Limits       `key:"limits"`
+	Worker         Worker       `key:"worker"`
+	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
 
 // Log says how Catalyst logs. Logs go to standard error.

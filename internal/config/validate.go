@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"catalyst.dev/catalyst/internal/seal"
 )
 
 var (
@@ -88,6 +90,9 @@ func (l *loader) validate(c Config) {
 	l.check("public_url", c.PublicURL, isWebURL(c.PublicURL), "a URL like https://catalyst.example.com (http only for loopback and *.localhost)")
 	l.check("database", c.Database, isDatabase(c.Database), "the path of a SQLite file or a URL like postgres://user@host/name")
 	l.check("instance", c.Instance, labelValue.MatchString(c.Instance), "a Kubernetes label value (at most 63 letters, digits, -, _ and .)")
+	if _, err := seal.Parse(string(c.EncryptionKeys)); err != nil && c.EncryptionKeys != "" {
+		l.wrong("encryption_keys", "", reason(err))
+	}
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "text", "json")
 	l.oneOf("render.sandbox", c.Render.Sandbox, "required", "optional")

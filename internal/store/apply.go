@@ -34,7 +34,7 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 		if d, err = decide(state); err != nil {
 			return false, err
 		}
-		if err := insertDelivery(ctx, q, e.Delivery, d, now); err != nil {
+		if err := s.insertDelivery(ctx, q, e.Delivery, d, now); err != nil {
 			return false, err
 		}
 		if p, err = writePreview(ctx, q, state.Preview, d, version, now); err != nil {
@@ -122,13 +122,14 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 	return state, row.Version, nil
 }
 
-func insertDelivery(ctx context.Context, q *db.Queries, in *preview.Delivery, d preview.Decision, now int64) error {
+func (s *Store) insertDelivery(ctx context.Context, q *db.Queries, in *preview.Delivery, d preview.Decision, now int64) error {
 	if in == nil {
 		return nil
 	}
+	id := newID()
 	err := q.InsertDelivery(ctx, db.InsertDeliveryParams{
-		ID: newID(), Guid: in.GUID, Event: in.Event, Action: in.Action, Repository: in.Repository, Number: int64(in.Number),
-		BodySha256: in.BodySHA256, Body: in.Body, Outcome: string(d.Outcome), Reason: d.Reason, ReceivedAt: now,
+		ID: id, Guid: in.GUID, Event: in.Event, Action: in.Action, Repository: in.Repository, Number: int64(in.Number),
+		BodySha256: in.BodySHA256, Body: s.keys.Seal(bodyPlace(id), in.Body), Outcome: string(d.Outcome), Reason: d.Reason, ReceivedAt: now,
 	})
 	if err != nil {
 		return fmt.Errorf("store delivery %s: %w", in.GUID, err)

@@ -141,3 +141,13 @@ SELECT CAST(COALESCE(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE
 
 -- name: CountJobs :many
 SELECT kind, COUNT(*) AS jobs FROM jobs WHERE done < generation GROUP BY kind;
+
+-- name: ListBodies :many
+SELECT id, body FROM deliveries WHERE id > @after ORDER BY id LIMIT @max_rows;
+
+-- name: UpdateBody :exec
+UPDATE deliveries SET body = @body WHERE id = @id;
+
+-- What tells with which key a body was sealed stands at its beginning.
+-- name: ListBodyHeads :many
+SELECT DISTINCT SUBSTR(body, 1, @length) AS head FROM deliveries;

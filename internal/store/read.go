@@ -70,7 +70,7 @@ func (s *Store) Deliveries(ctx context.Context, limit int) ([]preview.Delivery, 
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
-	return convert(rows, toDelivery)
+	return convert(rows, s.toDelivery)
 }
 
 // Unfinished returns every preview that is not deleted, or that something is due for.

@@ -84,9 +84,13 @@ func toDeployment(r db.Deployment) (preview.Deployment, error) {
 	}, nil
 }
 
-func toDelivery(r db.Delivery) (preview.Delivery, error) {
+func (s *Store) toDelivery(r db.Delivery) (preview.Delivery, error) {
+	body, err := s.keys.Open(bodyPlace(r.ID), r.Body)
+	if err != nil {
+		return preview.Delivery{}, fmt.Errorf("read delivery %s: %w", r.Guid, err)
+	}
 	return preview.Delivery{
-		ID: r.ID, GUID: r.Guid, Event: r.Event, Action: r.Action, BodySHA256: r.BodySha256, Body: r.Body,
+		ID: r.ID, GUID: r.Guid, Event: r.Event, Action: r.Action, BodySHA256: r.BodySha256, Body: body,
 		Repository: r.Repository, Number: int(r.Number), Outcome: preview.DeliveryOutcome(r.Outcome), Reason: r.Reason,
 		ReceivedAt: fromMS(r.ReceivedAt),
 	}, nil

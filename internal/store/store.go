@@ -19,6 +19,7 @@ import (
 	"modernc.org/sqlite"
 
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/seal"
 	"catalyst.dev/catalyst/internal/store/db"
 )
 
@@ -33,6 +34,7 @@ type Store struct {
 	wake     chan struct{}
 	lock     *fileLock // SQLite only
 	stop     func()    // ends the listening connection and waits for it
+	keys     *seal.Keys
 	through  func(driver.Connector) driver.Connector
 }
 
@@ -44,6 +46,9 @@ type Option func(*Store)
 func Through(wrap func(driver.Connector) driver.Connector) Option {
 	return func(s *Store) { s.through = wrap }
 }
+
+// WithKeys has what is secret encrypted with the first of the keys. What was stored otherwise stays readable; see Reseal.
+func WithKeys(k *seal.Keys) Option { return func(s *Store) { s.keys = k } }
 
 // Open opens the database named by dsn: "postgres://…" or "postgresql://…" for PostgreSQL, anything else is the path of a SQLite file,
 // which is created when absent. It applies no migration; see Migrate and CheckSchema. A SQLite file that another

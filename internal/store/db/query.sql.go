@@ -567,6 +567,71 @@ func (q *Queries) ListApprovals(ctx context.Context, previewID string) ([]Approv
 	return items, nil
 }
 
+const listBodies = `-- name: ListBodies :many
+SELECT id, body FROM deliveries WHERE id > $1 ORDER BY id LIMIT $2
+`
+
+type ListBodiesParams struct {
+	After   string
+	MaxRows int32
+}
+
+type ListBodiesRow struct {
+	ID   string
+	Body []byte
+}
+
+func (q *Queries) ListBodies(ctx context.Context, arg ListBodiesParams) ([]ListBodiesRow, error) {
+	rows, err := q.db.QueryContext(ctx, listBodies, arg.After, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListBodiesRow{}
+	for rows.Next() {
+		var i ListBodiesRow
+		if err := rows.Scan(&i.ID, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listBodyHeads = `-- name: ListBodyHeads :many
+SELECT DISTINCT SUBSTR(body, 1, $1) AS head FROM deliveries
+`
+
+// What tells with which key a body was sealed stands at its beginning.
+func (q *Queries) ListBodyHeads(ctx context.Context, length int32) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, listBodyHeads, length)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := [][]byte{}
+	for rows.Next() {
+		var head []byte
+		if err := rows.Scan(&head); err != nil {
+			return nil, err
+		}
+		items = append(items, head)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listCommands = `-- name: ListCommands :many
 SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at FROM commands WHERE preview_id = $1 AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id
 `
@@ -1105,6 +1170,20 @@ func (q *Queries) SeenBody(ctx context.Context, arg SeenBodyParams) (int64, erro
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const updateBody = `-- name: UpdateBody :exec
+UPDATE deliveries SET body = $1 WHERE id = $2
+`
+
+type UpdateBodyParams struct {
+	Body []byte
+	ID   string
+}
+
+func (q *Queries) UpdateBody(ctx context.Context, arg UpdateBodyParams) error {
+	_, err := q.db.ExecContext(ctx, updateBody, arg.Body, arg.ID)
+	return err
 }
 
 const updateCommand = `-- name: UpdateCommand :exec
