@@ -81,7 +81,7 @@ func TestChecksFail(t *testing.T) {
 		},
 		"a permission too many": {
 			options: func(o *fakegithub.AppOptions) {
-				o.Permissions = map[string]string{"metadata": "read", "contents": "write", "pull_requests": "write"}
+				o.Permissions = map[string]string{"metadata": "read", "contents": "write", "pull_requests": "write", "issues": "read"}
 			},
 			check: "permissions", status: doctor.Warn, found: "contents:write",
 		},
