@@ -34,6 +34,8 @@ type evidence struct {
 	eventful bool // the events are known, and followed when something is there to follow them
 	nodes    diagnose.Nodes
 	noded    bool // the nodes were asked for
+	found    []diagnose.Sought
+	given    time.Time // when the first verdict without hope was reached
 	follow   func(observer)
 }
 
@@ -52,6 +54,12 @@ func (w *wait) gather(ctx context.Context, v diagnose.Verdict) bool {
 		w.evidence.noded = true
 		w.evidence.nodes = w.c.largestNode(ctx)
 		news = true
+	}
+	for _, s := range v.Seeks {
+		if w.c.exists(ctx, w.id.Namespace, s) {
+			w.evidence.found = append(w.evidence.found, s)
+			news = true
+		}
 	}
 	var wanted []diagnose.LogRef
 	for _, ref := range v.Wants {
@@ -151,9 +159,39 @@ func (c *Cluster) readLog(ctx context.Context, namespace string, ref diagnose.Lo
 		} else {
 			line = scanner.Text()
 		}
+		if strings.HasPrefix(line, "unable to retrieve container logs for ") {
+			log.None = true // the node's words, not the container's
+			continue
+		}
 		log.Lines = append(log.Lines, line)
 	}
 	return log
+}
+
+// exists reports whether a Secret or ConfigMap is there, with the key if one is sought.
+func (c *Cluster) exists(ctx context.Context, namespace string, s diagnose.Sought) bool {
+	keys := map[string]bool{}
+	if s.Kind == "Secret" {
+		secret, err := c.client.CoreV1().Secrets(namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err != nil {
+			return false
+		}
+		for key := range secret.Data {
+			keys[key] = true
+		}
+	} else {
+		settings, err := c.client.CoreV1().ConfigMaps(namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err != nil {
+			return false
+		}
+		for key := range settings.Data {
+			keys[key] = true
+		}
+		for key := range settings.BinaryData {
+			keys[key] = true
+		}
+	}
+	return s.Key == "" || keys[s.Key]
 }
 
 // lost reports whether there is a pod that no node takes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	appsv1 "k8s.io/api/apps/v1"
@@ -26,12 +27,28 @@ func (w *wait) look(ctx context.Context) (Progress, error) {
 		}
 	}
 	switch {
+	case verdict.State == diagnose.Hopeless && w.lingers(verdict):
+		p.Waiting = verdict.Diagnosis.Cause
 	case verdict.State == diagnose.Hopeless:
 		return p, w.fail(o, verdict)
 	case verdict.State == diagnose.Waiting && p.Ready == p.Total && p.Total > 0:
 		p.Ready-- // what leads to the pods is not right
 	}
 	return p, nil
+}
+
+// fuller is how long a wait without hope goes on to see what else is wrong.
+const fuller = 3 * time.Second
+
+// lingers reports whether a verdict without hope may become a fuller one: something else has only just been started.
+func (w *wait) lingers(verdict diagnose.Verdict) bool {
+	if !verdict.Open || w.evidence.follow == nil {
+		return false // nothing else, or nobody to tell
+	}
+	if w.evidence.given.IsZero() {
+		w.evidence.given = time.Now()
+	}
+	return time.Since(w.evidence.given) < fuller
 }
 
 // verdict judges what is known, and what it asks for as well once that is there.

@@ -19,7 +19,7 @@ import (
 func (w *wait) observe(ctx context.Context, over bool) diagnose.Observed {
 	o := diagnose.Observed{
 		Now: time.Now(), Began: w.began, Limit: w.limit, Over: over, Hook: w.hook,
-		Events: w.events(), Logs: w.evidence.logs, Nodes: w.evidence.nodes,
+		Events: w.events(), Logs: w.evidence.logs, Nodes: w.evidence.nodes, Found: w.evidence.found,
 	}
 	for _, ref := range w.refs {
 		o.Objects = append(o.Objects, w.object(ref))
@@ -112,7 +112,7 @@ func observedService(object *unstructured.Unstructured) *diagnose.Service {
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &s) != nil {
 		return nil
 	}
-	found := &diagnose.Service{Selector: s.Spec.Selector}
+	found := &diagnose.Service{Selector: s.Spec.Selector, IPs: s.Spec.ClusterIPs}
 	for _, p := range s.Spec.Ports {
 		found.Ports = append(found.Ports, diagnose.ServicePort{Name: p.Name, Port: int(p.Port), Target: port(p.TargetPort)})
 	}

@@ -18,7 +18,10 @@ func (v *view) findings() []finding {
 			found = append(found, v.pod(p)...)
 		}
 		found = append(found, v.claim(o)...)
-		found = append(found, v.job(o, found)...)
+		if own := v.job(o, found); len(own) > 0 {
+			// How its containers ended is what the Job's own failure says.
+			found = append(slices.DeleteFunc(found, func(f finding) bool { return endings[f.code] }), own...)
+		}
 		found = append(found, v.custom(o)...)
 		found = append(found, v.rollout(o, found)...)
 		all = append(all, found...)
@@ -131,7 +134,8 @@ func (v *view) dependencies(all []finding) map[Ref]map[Ref]bool {
 	for _, o := range v.Objects {
 		// A Job of the release that fails is most often what prepares the ground for the rest: a migration.
 		for _, job := range v.Objects {
-			if job.Kind == "Job" && job.Failed && o.Kind != "Job" {
+			troubled := job.Failed || slices.ContainsFunc(all, func(f finding) bool { return f.object == job.Ref })
+			if job.Kind == "Job" && troubled && o.Kind != "Job" {
 				need(o.Ref, job.Ref)
 			}
 		}

@@ -22,38 +22,55 @@ var (
 	noVolume = regexp.MustCompile(`volume "([^"]+)"`)
 )
 
-// lacks says in words what a message says is not there; "" when it says no such thing.
-func lacks(message string) string {
+// lack is what a message says is not there.
+type lack struct {
+	text string // in words; "" when the message says no such thing
+	Sought
+}
+
+// lacks reads what a message says is not there.
+func lacks(message string) lack {
 	if m := noKey.FindStringSubmatch(message); m != nil {
-		return "key " + quote(m[1]) + " of " + m[2] + " " + quote(m[3])
+		return lack{"key " + quote(m[1]) + " of " + m[2] + " " + quote(m[3]), Sought{Ref{m[2], m[3]}, m[1]}}
 	}
 	if m := noItem.FindStringSubmatch(message); m != nil {
 		kind := map[string]string{"secret": "Secret", "config": "ConfigMap"}[m[1]]
 		if volume := noVolume.FindStringSubmatch(message); volume != nil {
-			return "key " + quote(m[2]) + " of the " + kind + " in volume " + quote(volume[1])
+			return lack{text: "key " + quote(m[2]) + " of the " + kind + " in volume " + quote(volume[1])}
 		}
-		return "key " + quote(m[2]) + " of a " + kind
+		return lack{text: "key " + quote(m[2]) + " of a " + kind}
 	}
 	if m := noObject.FindStringSubmatch(message); m != nil {
 		kind := map[string]string{"secret": "Secret", "configmap": "ConfigMap", "persistentvolumeclaim": "PersistentVolumeClaim"}[strings.ToLower(m[1])]
-		return kind + " " + quote(m[2])
+		l := lack{text: kind + " " + quote(m[2])}
+		if kind != "PersistentVolumeClaim" {
+			l.Sought = Sought{Ref: Ref{kind, m[2]}}
+		}
+		return l
 	}
-	return ""
+	return lack{}
 }
 
-// lacking is the finding that something a pod refers to is not there.
-func (v *view) lacking(p Pod, user, what, line string) *finding {
+// lacking is the finding that something a pod refers to is not there. It is believed after a while, and when it is still so then.
+func (v *view) lacking(p Pod, user string, what lack, line string) *finding {
 	grace := configGrace
 	if slices.ContainsFunc(v.Objects, func(o Object) bool { return o.Custom }) {
 		grace = operatorGrace
 	}
-	return &finding{
+	f := &finding{
 		code: CodeContainerConfig, object: p.Owner, at: p.Scheduled, confidence: certain, soft: true,
 		hopeless: v.Now.Sub(p.Scheduled) >= grace,
-		cause:    user + " cannot start: " + what + " does not exist.",
+		cause:    user + " cannot start: " + what.text + " does not exist.",
 		fix:      "Have the chart make it, or correct the reference to it.",
-		evidence: []string{line}, waits: "waits for " + what + ", which does not exist",
+		evidence: []string{line}, waits: "waits for " + what.text + ", which does not exist",
 	}
+	if f.hopeless && v.there(what.Sought) {
+		f.hopeless, f.confidence = false, sure
+		f.cause = user + " has not started yet: " + what.text + " came late, and its node has not looked again."
+		f.fix = "Deploy again."
+		f.waits = "waits for its node to see " + what.text + ", which exists by now"
+	}
+	return f
 }
 
 // config looks at a container that cannot be made from what its pod says.
@@ -65,7 +82,7 @@ func (v *view) config(p Pod, c Container) *finding {
 	line := w.Reason + ": " + oneLine(w.Message)
 	text := strings.ToLower(w.Message)
 	who := v.whose(p, c)
-	if what := lacks(w.Message); what != "" {
+	if what := lacks(w.Message); what.text != "" {
 		return v.lacking(p, who, what, line)
 	}
 	f := &finding{code: CodeContainerConfig, object: p.Owner, at: p.Scheduled, confidence: certain, hopeless: true, evidence: []string{line}}

@@ -168,6 +168,12 @@ var rules = map[string]struct {
 	"no secret":     {diagnose.CodeContainerConfig, `Secret "a"`, release(waiting("CreateContainerConfigError", `secret "a" not found`))},
 	"no config map": {diagnose.CodeContainerConfig, `ConfigMap "a"`, release(waiting("CreateContainerConfigError", `configmap "a" not found`))},
 	"no key":        {diagnose.CodeContainerConfig, `key "token" of Secret "a"`, release(waiting("CreateContainerConfigError", `couldn't find key token in Secret pr-web-1/a`))},
+	"a secret that came": {someday + diagnose.CodeContainerConfig, "came late", release(waiting("CreateContainerConfigError", `secret "a" not found`), func(o *diagnose.Observed) {
+		o.Found = []diagnose.Sought{{Ref: diagnose.Ref{Kind: "Secret", Name: "a"}}}
+	})},
+	"a key that came not": {diagnose.CodeContainerConfig, "", release(waiting("CreateContainerConfigError", `couldn't find key token in Secret pr-web-1/a`), func(o *diagnose.Observed) {
+		o.Found = []diagnose.Sought{{Ref: diagnose.Ref{Kind: "Secret", Name: "a"}}}
+	})},
 	"an operator makes it": {someday + preview.CodeTimeout, "", release(waiting("CreateContainerConfigError", `secret "a" not found`), func(o *diagnose.Observed) {
 		o.Pods[0].Secrets = []string{"a"}
 		o.Objects = append(o.Objects, diagnose.Object{Ref: diagnose.Ref{Kind: "ExternalSecret", Name: "a"}, Custom: true, Makes: []string{"a"},
@@ -214,6 +220,8 @@ var rules = map[string]struct {
 	"nobody there yet":            {someday + diagnose.CodeDependency, "", release(ended(2, 1, "Error"), says(`dial tcp db:5432: connect: connection refused`))},
 	"wrong port of a service": {diagnose.CodeDependency, "has no port 5432, but 5433", release(ended(2, 1, "Error"), says(`connect to db:5432 failed: connection refused`),
 		with(diagnose.Object{Ref: diagnose.Ref{Kind: "Service", Name: "db"}, Ready: true, Service: &diagnose.Service{Ports: []diagnose.ServicePort{{Port: 5433}}}}))},
+	"an address of a service":     {diagnose.CodeDependency, "db:5432", release(ended(3, 1, "Error"), says(`dial tcp 10.96.4.2:5432: i/o timeout`), readyService("10.96.4.2", 5432))},
+	"no such port at the address": {diagnose.CodeDependency, "has no port 5433", release(ended(2, 1, "Error"), says(`dial tcp 10.96.4.2:5433: i/o timeout`), readyService("10.96.4.2", 5432))},
 	"evicted": {diagnose.CodeEvicted, "ephemeral", release(func(o *diagnose.Observed) {
 		p := &o.Pods[0]
 		p.Phase, p.Reason, p.Message = "Failed", "Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 64Mi."
@@ -304,6 +312,10 @@ var rules = map[string]struct {
 	"not rendered":  {preview.CodeRender, "is not set", diagnose.Observed{Render: `execution error at (web/templates/a.yaml:3): nil pointer evaluating interface {}.host`}},
 	"build failed":  {diagnose.CodeCI, `"build"`, diagnose.Observed{CI: &diagnose.CI{Name: "build", Conclusion: "failure"}}},
 	"bad gateway":   {diagnose.CodeRoute, "502", release(readyPod, func(o *diagnose.Observed) { o.Answer = &diagnose.Answer{URL: "https://x", Status: 502} })},
+}
+
+func readyService(ip string, port int) func(*diagnose.Observed) {
+	return with(diagnose.Object{Ref: diagnose.Ref{Kind: "Service", Name: "db"}, Ready: true, Service: &diagnose.Service{IPs: []string{ip}, Ports: []diagnose.ServicePort{{Port: port}}}})
 }
 
 func oldPod(o *diagnose.Observed) {

@@ -114,6 +114,7 @@ func (v *view) denied(p Pod, c Container, f *finding) {
 	}
 	if len(p.Pulls) > 0 {
 		f.cause = strings.TrimSuffix(f.cause, ".") + " than the pull secret " + list(p.Pulls) + ", which the pod names."
+		f.fix = "Check that the image exists, and that the pull secret is there and fits the registry."
 		// That there is none is said a moment later.
 		f.hopeless = c.Waiting.Reason == "ImagePullBackOff" || v.Over
 		f.waits = "waits for image " + quote(c.Image) + ", which the registry refuses"

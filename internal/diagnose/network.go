@@ -81,8 +81,9 @@ func sayDependency(v *view, p Pod, _ Container, _ string, f *finding) (said, fix
 	fix = "See that what it connects to runs and listens there; have the application wait for it rather than end."
 	host, port := "", 0
 	for _, m := range hostPort.FindAllStringSubmatch(f.line, -1) {
-		if n, err := strconv.Atoi(m[2]); err == nil && n <= 65535 && (host == "" || v.byRef[Ref{"Service", m[1]}] != nil) {
-			host, port = m[1], n
+		name := v.nameOf(m[1])
+		if n, err := strconv.Atoi(m[2]); err == nil && n <= 65535 && (host == "" || v.byRef[Ref{"Service", name}] != nil) {
+			host, port = name, n
 		}
 	}
 	if host == "" {
@@ -108,6 +109,16 @@ func sayDependency(v *view, p Pod, _ Container, _ string, f *finding) (said, fix
 		}
 	}
 	return said, fix
+}
+
+// nameOf is the Service whose address a program names, where it names one; many say where they connected to, and not by what name.
+func (v *view) nameOf(host string) string {
+	for _, o := range v.Objects {
+		if o.Service != nil && slices.Contains(o.Service.IPs, host) {
+			return o.Name
+		}
+	}
+	return host
 }
 
 func portsOf(s *Service) string {

@@ -18,6 +18,7 @@ type Observed struct {
 	Events  []Event  `json:"events,omitempty"`
 	Logs    []Log    `json:"logs,omitempty"`
 	Nodes   Nodes    `json:"nodes,omitzero"`
+	Found   []Sought `json:"found,omitempty"` // what a verdict sought and is there by now
 
 	Refused *Refusal `json:"refused,omitempty"` // the API server's answer to an object of the release
 	Render  string   `json:"render,omitempty"`  // what the chart's templates did not render for
@@ -73,6 +74,7 @@ type Condition struct {
 // Service says where a Service leads.
 type Service struct {
 	Selector map[string]string `json:"selector,omitempty"`
+	IPs      []string          `json:"ips,omitempty"` // under which the cluster knows it
 	Ports    []ServicePort     `json:"ports,omitempty"`
 }
 
@@ -131,6 +133,12 @@ type LogRef struct {
 	Container string `json:"container"`
 	Previous  bool   `json:"previous,omitempty"`
 	Restarts  int    `json:"restarts,omitempty"` // of the container: tells its runs apart
+}
+
+// Sought is a Secret or ConfigMap that a pod refers to, or a key in one, and that its node says is not there.
+type Sought struct {
+	Ref
+	Key string `json:"key,omitempty"`
 }
 
 // Log is the end of a container's log as it was at one moment.

@@ -32,7 +32,7 @@ func (v *view) noNode(p Pod) *finding {
 	helped := v.scaling(p)
 	who := v.who(p.Owner)
 	switch {
-	case lacks(n.Message) != "" && strings.Contains(n.Message, "persistentvolumeclaim"):
+	case lacks(n.Message).text != "" && strings.Contains(n.Message, "persistentvolumeclaim"):
 		lacking := v.lacking(p, who, lacks(n.Message), "FailedScheduling: "+message)
 		lacking.at, lacking.hopeless = n.Since, v.Now.Sub(n.Since) >= configGrace
 		return lacking

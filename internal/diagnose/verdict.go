@@ -20,7 +20,9 @@ type Verdict struct {
 	Waits     string             // one sentence: what is waited for; "" when nothing is
 	Diagnosis *preview.Diagnosis // why; nil when fine, and while nothing points to a cause
 	Wants     []LogRef           // logs that the verdict would rest on and that are not in the observation
+	Seeks     []Sought           // what is missing, as of a while ago: nodes look again only now and then
 	Suspects  bool               // something looks wrong: events are worth looking at
+	Open      bool               // there is something of which nothing can be said yet
 }
 
 // Judge says how things stand with what was observed. The same observation, in whatever order, gives the same verdict.
@@ -30,7 +32,7 @@ func Judge(o Observed) Verdict {
 		return Verdict{State: Hopeless, Diagnosis: v.diagnosis([]finding{*f})}
 	}
 	causes := v.causes(v.findings())
-	verdict := Verdict{State: Waiting, Wants: v.wants(), Suspects: v.suspects()}
+	verdict := Verdict{State: Waiting, Wants: v.wants(), Seeks: v.sought, Suspects: v.suspects(), Open: v.open(causes)}
 	switch {
 	case len(causes) > 0 && causes[0].hopeless, o.Over && !v.fine(causes):
 		verdict.State = Hopeless

@@ -16,6 +16,7 @@ type view struct {
 	byRef  map[Ref]*Object
 	pods   map[Ref][]Pod // by owner; those being deleted left out
 	wanted map[LogRef]bool
+	sought []Sought
 }
 
 func newView(o Observed) *view {
@@ -116,6 +117,24 @@ func (v *view) wants() []LogRef {
 		return cmp.Or(strings.Compare(a.Pod, b.Pod), strings.Compare(a.Container, b.Container), cmp.Compare(a.Restarts, b.Restarts))
 	})
 	return wants
+}
+
+// open reports whether there is an object that is not ready and about which nothing was found.
+func (v *view) open(causes []finding) bool {
+	return slices.ContainsFunc(v.Objects, func(o Object) bool {
+		return !o.Ready && !slices.ContainsFunc(causes, func(f finding) bool { return f.object == o.Ref })
+	})
+}
+
+// there reports whether something that is missing, as its node says, has come in the meantime, and has it sought.
+func (v *view) there(s Sought) bool {
+	if slices.Contains(v.Found, s) {
+		return true
+	}
+	if s.Name != "" && !slices.Contains(v.sought, s) {
+		v.sought = append(v.sought, s)
+	}
+	return false
 }
 
 // suspects reports whether the events are worth looking at: something has visibly failed, or it takes a while.

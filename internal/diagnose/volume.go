@@ -58,7 +58,7 @@ func (v *view) mounts(p Pod) *finding {
 			continue // says only that it takes long
 		}
 		line := told([]Event{e}, 1)[0]
-		if what := lacks(e.Message); what != "" {
+		if what := lacks(e.Message); what.text != "" {
 			f := v.lacking(p, "Pod "+quote(p.Name)+" of "+v.who(p.Owner), what, line)
 			f.at = e.First
 			return f

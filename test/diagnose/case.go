@@ -21,7 +21,7 @@ type scene struct {
 
 	// known is the moment the cluster itself knows; nil when that is the call of Deploy.
 	known sign
-	limit time.Duration // of the wait; 0 is three minutes, as in the product
+	limit time.Duration // of the wait; 0 leaves it to the theatre
 	long  bool          // it takes longer than a continuous integration has
 	// undecided says that nothing but the limit ends it; the wait begins when the cluster has shown what there is to know.
 	undecided bool

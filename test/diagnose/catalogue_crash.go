@@ -51,6 +51,7 @@ func probeScenes(i images) []scene {
 	}
 	liveness := func(path string, failures int32) edit {
 		return func(_ *corev1.PodSpec, c *corev1.Container) {
+			c.ReadinessProbe.InitialDelaySeconds = 20 // it never gets so far
 			c.LivenessProbe = &corev1.Probe{ProbeHandler: get(path, 8080), PeriodSeconds: 1, FailureThreshold: failures}
 		}
 	}

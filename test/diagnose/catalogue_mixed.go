@@ -19,6 +19,7 @@ func token(_ *corev1.PodSpec, c *corev1.Container) {
 func mixedScenes(i images) []scene {
 	db := service("db", "db", 5432, intstr.FromInt(8080))
 	nowhere := image(i.registry + "/nowhere:1")
+	later := withInit(i, args("-life", "6s", "-exit", "0")) // the image is pulled after it
 	return []scene{
 		{name: "secret-explains-crash", want: diagnose.CodeContainerConfig, words: []string{`Deployment "db"`, `Secret "token"`}, fix: "chart", known: waiting("CreateContainerConfigError"),
 			chart: chart(deployment(i, "web", args("-dial", "db:5432"), env("DATABASE_URL", "postgres://db:5432/shop")), deployment(i, "db", token), db)},
@@ -30,9 +31,9 @@ func mixedScenes(i images) []scene {
 			deployment(i, "web", args("-dial", "db:5432")),
 			deployment(i, "db", volume("data", "/data", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}})))},
 		{name: "image-and-secret", want: diagnose.CodeImageNotFound, also: diagnose.CodeContainerConfig, words: []string{"nowhere:1", `Secret "token"`}, fix: "build", known: waiting("ErrImagePull", "ImagePullBackOff"),
-			chart: chart(deployment(i, "web", nowhere), deployment(i, "worker", token))},
+			chart: chart(deployment(i, "web", nowhere, later), deployment(i, "worker", token))},
 		{name: "two-images", want: diagnose.CodeImageNotFound, also: diagnose.CodeImageArch, words: []string{"nowhere:1"}, fix: "build", known: waiting("ErrImagePull", "ImagePullBackOff"), long: true,
-			chart: chart(deployment(i, "web", nowhere), deployment(i, "worker", image(i.foreign)))},
+			chart: chart(deployment(i, "web", nowhere, later), deployment(i, "worker", image(i.foreign), later))},
 		{name: "memory-explains-checks", want: diagnose.CodeOutOfMemory, words: []string{"48Mi"}, fix: "limits.memory", known: ended(3), long: true,
 			chart: chart(deployment(i, "web", args("-oom")), service("web", "web", 80, intstr.FromInt(8080)), ingress("web", 80))},
 		{name: "crash-beside-slow", want: diagnose.CodeReadOnly, words: []string{"/etc"}, fix: "emptyDir", known: ended(2), chart: chart(

@@ -32,7 +32,7 @@ func record(dir, registry string, results []result) error {
 		if err != nil {
 			return err
 		}
-		plain := strings.ReplaceAll(string(text), registry, "registry.example.com")
+		plain := strings.NewReplacer(registry, "registry.example.com", "diagnose-"+r.name, "pr-web-1").Replace(string(text))
 		if err := os.WriteFile(filepath.Join(dir, r.name+".json"), []byte(plain+"\n"), 0o600); err != nil {
 			return err
 		}
