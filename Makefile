@@ -44,7 +44,7 @@ diagnose-table: needs-go ## deploy all the broken charts and print what is said 
 	@$(TESTBED) go run ./test/diagnose -run '$(ONLY)'
 
 simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000, or SEED=… to see one again)
-	@go test -c -o bin/simulate.test ./test/simulate
+	@go test -tags simulate -c -o bin/simulate.test ./test/simulate
 	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 $(if $(SEED),-histories=1 -rapid.seed=$(SEED),-histories=$(or $(N),10000))
 
 mutants: needs-go needs-git ## show that the tests catch each of the seeded mistakes (RUN=regexp for some of them, N=histories)

@@ -123,7 +123,7 @@ func (l lab) try(ctx context.Context, m mistake) (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "mutant.test")
-	if out, err := command(ctx, "", "go", "test", "-overlay", overlay, "-c", "-o", binary, m.by.pkg); err != nil {
+	if out, err := command(ctx, "", "go", "test", "-tags", "simulate", "-overlay", overlay, "-c", "-o", binary, m.by.pkg); err != nil {
 		return "", fmt.Errorf("compile: %w\n%s", err, out)
 	}
 	args := []string{"-test.run=^" + m.by.test + "$", "-test.v", "-test.timeout=20m"}
