@@ -154,10 +154,15 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 
 // look says in the log, once at the start, what the cluster lacks (S13).
 func (a *App) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // the probe of the network pulls an image
 	defer cancel()
-	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass}) {
-		if !f.OK && ctx.Err() == nil {
+	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass, ProbeImage: a.config.Cluster.ProbeImage}) {
+		if f.OK || ctx.Err() != nil {
+			continue
+		}
+		if f.Unknown {
+			a.log.Warn("prerequisite not known", "check", f.Name, "found", f.Found, "why", f.Why, "fix", f.Fix)
+		} else {
 			a.log.Warn("prerequisite missing", "check", f.Name, "found", f.Found, "why", f.Why, "fix", f.Fix)
 		}
 	}

@@ -23,6 +23,8 @@ type ValuesInput struct {
 // chart whose hosts are plain strings gets a plain string. All further hosts are dropped: a preview answers under its own
 // host only. ingress.tls becomes one entry for the TLS secret, or empty.
 //
+// serviceAccount.automount is false where the chart has such a value.
+//
 // Branch names and the like are data and are never parsed. The input is not changed, and the result shares nothing with it.
 func Values(in ValuesInput) map[string]any {
 	var defaults, repository map[string]any
@@ -47,7 +49,7 @@ func Values(in ValuesInput) map[string]any {
 	if in.TLSSecret != "" {
 		ingress["tls"] = []any{map[string]any{"secretName": in.TLSSecret, "hosts": []any{in.Host}}}
 	}
-	return merge(merge(in.Base, repository), map[string]any{
+	values := merge(merge(in.Base, repository), map[string]any{
 		"image":   image,
 		"ingress": ingress,
 		"resources": map[string]any{
@@ -60,6 +62,11 @@ func Values(in ValuesInput) map[string]any {
 		"autoScaling":  map[string]any{"enabled": false},
 		"autoscaling":  map[string]any{"enabled": false}, // as `helm create` spells it
 	})
+	if account, ok := defaults["serviceAccount"].(map[string]any); ok && account["automount"] != nil {
+		// The charts of `helm create` ask for a token otherwise, and pods of a preview get none.
+		return merge(values, map[string]any{"serviceAccount": map[string]any{"automount": false}})
+	}
+	return values
 }
 
 // host is the one entry of ingress.hosts.

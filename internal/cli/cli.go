@@ -78,7 +78,7 @@ func newRootCmd(s Streams) *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newVersionCmd(s))
+	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newVersionCmd(s), newProbeNetworkCmd(s))
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -13,39 +12,37 @@ import (
 // CheckRequest says what a preview will need besides the rights.
 type CheckRequest struct {
 	IngressClass string // "" means that none is asked for
+	ProbeImage   string // Catalyst's own image, to find out whether NetworkPolicy is enforced; "" means that this is not found out
 }
 
 // Finding is the result of one check of the cluster.
 type Finding struct {
-	Name  string // what was checked
-	OK    bool
-	Found string // what was found
-	Why   string // why it matters; "" when OK
-	Fix   string // what to do; "" when OK
+	Name    string // what was checked
+	OK      bool
+	Unknown bool   // not OK, because it could not be found out
+	Found   string // what was found
+	Why     string // why it matters; "" when OK
+	Fix     string // what to do; "" when OK
 }
 
-// right is something Catalyst must be allowed to do in every namespace it makes.
-type right struct{ group, resource, sub, verbs string }
+// right is something Catalyst must be allowed to do in the whole cluster. name is that of the one object that is meant, "" for all.
+type right struct{ group, resource, sub, name, verbs string }
 
 func rights() []right {
+	const rbac = "rbac.authorization.k8s.io"
 	return []right{
-		{"", "namespaces", "", "create delete get list watch"},
-		{"", "secrets", "", "create delete get list update patch"},
-		{"", "configmaps", "", "create delete get patch"},
-		{"", "services", "", "create delete get patch"},
-		{"", "pods", "", "get list watch"},
-		{"", "pods", "log", "get"},
-		{"", "events", "", "list"},
-		{"apps", "deployments", "", "create delete get list watch patch"},
-		{"apps", "statefulsets", "", "create delete get list watch patch"},
-		{"apps", "replicasets", "", "get"},
-		{"batch", "jobs", "", "create delete get list watch patch"},
-		{"networking.k8s.io", "ingresses", "", "create delete get patch"},
+		{"", "namespaces", "", "", "create delete get list patch watch"},
+		{rbac, "rolebindings", "", "", "create"},
+		{rbac, "clusterroles", "", guardianRole, "bind get"},
+		{rbac, "clusterroles", "", deployerRole, "bind get"},
+		{"networking.k8s.io", "ingressclasses", "", "", "get list"},
+		{"storage.k8s.io", "storageclasses", "", "", "list"},
 	}
 }
 
-// Check looks whether the cluster has what previews need: it answers, Catalyst has its rights, the ingress class exists (S13). When the
-// API server does not answer, that is the only finding.
+// Check looks whether the cluster has what previews need: it answers, Catalyst has its rights and is held to its own namespaces, the roles and
+// policies of previews are installed, the ingress class exists, NetworkPolicy is enforced (S13). When the API server does not answer, that is
+// the only finding.
 func (c *Cluster) Check(ctx context.Context, r CheckRequest) []Finding {
 	version, err := c.client.Discovery().ServerVersion()
 	if err != nil {
@@ -59,10 +56,14 @@ func (c *Cluster) Check(ctx context.Context, r CheckRequest) []Finding {
 	for _, one := range rights() {
 		findings = append(findings, c.checkRight(ctx, one))
 	}
+	for _, role := range []string{guardianRole, deployerRole} {
+		findings = append(findings, c.checkRole(ctx, role))
+	}
+	findings = append(findings, c.checkPolicies(ctx), c.checkHeld(ctx))
 	if r.IngressClass != "" {
 		findings = append(findings, c.checkIngressClass(ctx, r.IngressClass))
 	}
-	return findings
+	return append(findings, c.checkNetworkPolicy(ctx, r.ProbeImage, probeLimit))
 }
 
 func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
@@ -70,12 +71,15 @@ func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
 	if r.sub != "" {
 		name += "/" + r.sub
 	}
+	if r.name != "" {
+		name += " " + r.name
+	}
 	f := Finding{Name: "may manage " + name, OK: true, Found: "may " + strings.ReplaceAll(r.verbs, " ", ", ")}
 	var denied []string
 	for _, verb := range strings.Fields(r.verbs) {
 		review, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Group: r.group, Resource: r.resource, Subresource: r.sub, Verb: verb,
+				Group: r.group, Resource: r.resource, Subresource: r.sub, Name: r.name, Verb: verb,
 			}},
 		}, metav1.CreateOptions{})
 		if err != nil {
@@ -92,12 +96,11 @@ func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
 	if len(denied) == 0 {
 		return f
 	}
-	group := r.group
 	return Finding{
 		Name:  f.Name,
 		Found: "may not " + strings.Join(denied, ", "),
-		Why:   "Previews that have such objects cannot be made, watched or taken away.",
-		Fix:   fmt.Sprintf("Add to Catalyst's ClusterRole: {apiGroups: [%q], resources: [%s], verbs: [%s]}.", group, name, strings.Join(denied, ", ")),
+		Why:   "Without it previews cannot be made, guarded or taken away.",
+		Fix:   "Apply deploy/manifests of this version of Catalyst, and run it as the service account they make.",
 	}
 }
 

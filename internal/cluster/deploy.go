@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"helm.sh/helm/v4/pkg/action"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
@@ -16,6 +17,7 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -30,6 +32,7 @@ const keptRevisions = 3
 // DeployRequest says what to put where.
 type DeployRequest struct {
 	Identity Identity
+	Attempt  int64          // grows with every attempt at the preview: a later one takes an earlier one its rights
 	Files    []File         // the chart directory
 	Values   map[string]any // over the chart's own values.yaml
 	Version  string         // head SHA, kept with the release
@@ -61,16 +64,24 @@ type Deployed struct {
 // It returns when everything is applied and the hooks are through. When ctx ends, no further write leaves and Deploy returns as soon as
 // the ones under way are answered, with the release marked failed: nothing is written after its return.
 //
+// The chart, its hooks among it, is applied as a service account that this attempt alone has, and that may do no more than a chart should. Only the
+// release's record is written by Catalyst itself, so that no chart can.
+//
 // A *preview.Failure is CHART_INVALID, VALUES, RENDER, APPLY, HOOK_FAILED or, from the pods of a hook, one of this package's
-// codes.
+// codes. preview.ErrStale means that a later attempt has begun.
 func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
-	ch, err := loadChart(r.Files, r.Values)
-	if err != nil {
-		return Deployed{}, err
-	}
 	op := c.newOperation(ctx, r)
 	defer op.end()
-	done, err := op.run(ch)
+	var hired errgroup.Group
+	hired.Go(op.hire) // meanwhile
+	ch, err := loadChart(r.Files, r.Values)
+	if hireErr := hired.Wait(); err == nil {
+		err = hireErr
+	}
+	var done Deployed
+	if err == nil {
+		done, err = op.run(ch)
+	}
 	if err == nil {
 		return done, nil
 	}
@@ -89,7 +100,10 @@ type operation struct {
 	c       *Cluster
 	ctx     context.Context
 	r       DeployRequest
-	gate    *gate
+	own     *gate // for what Catalyst does itself
+	gate    *gate // for what the deployer does
+	client  *kubernetes.Clientset
+	as      *deployer
 	applier *applier
 	records *records
 	objects []ObjectRef
@@ -100,23 +114,49 @@ type operation struct {
 }
 
 func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
-	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+	return &operation{c: c, ctx: ctx, r: r, own: &gate{ctx: ctx, next: c.base}, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
 }
 
-// end returns when nothing of the operation is under way any more.
+// hire makes the deployer, in a namespace that is surely the preview's.
+func (op *operation) hire() error {
+	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
+		return err
+	} else if ns.DeletionTimestamp != nil {
+		return fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
+	}
+	config := rest.CopyConfig(op.c.config)
+	config.Transport = op.own
+	var err error
+	if op.client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if op.as, err = op.c.hire(op.ctx, op.client, op.r.Identity.Namespace, op.r.Attempt); err != nil {
+		return kind(err)
+	}
+	op.gate = &gate{ctx: op.ctx, next: op.as}
+	return nil
+}
+
+// end takes the deployer its rights and returns when nothing of the operation is under way any more.
 func (op *operation) end() {
 	op.settle()
-	op.gate.close()
+	if op.gate != nil {
+		op.gate.close()
+	}
+	op.own.close()
+	if op.as == nil {
+		return
+	}
+	// Also when the operation was stopped: the lease, not its context, says whether it may still write.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(op.ctx), linger)
+	defer cancel()
+	if err := op.as.dismiss(ctx, op.c.client); err != nil {
+		op.c.log.WarnContext(ctx, "deployer left to the next deployment", "namespace", op.r.Identity.Namespace, "err", err)
+	}
 }
 
 func (op *operation) run(ch *chart.Chart) (Deployed, error) {
-	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
-		return Deployed{}, err
-	} else if ns.DeletionTimestamp != nil {
-		return Deployed{}, fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
-	}
 	helm, err := op.configure()
 	if err != nil {
 		return Deployed{}, err
@@ -153,9 +193,12 @@ func (op *operation) configure() (*action.Configuration, error) {
 		return nil, err
 	}
 	log := quiet{op.c.log.With("namespace", namespace).Handler()}
-	op.records, err = readRecords(namespace, clients.CoreV1().Secrets(namespace))
+	err = inForce(op.ctx, func(context.Context) (err error) {
+		op.records, err = readRecords(namespace, clients.CoreV1().Secrets(namespace), op.client.CoreV1().Secrets(namespace))
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, op.powerless(err)
 	}
 	op.records.before = op.beforeApply
 	op.records.SetLogger(log)
@@ -164,6 +207,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		namespace: namespace,
 		kinds:     mapper,
 		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+		unchecked: op.c.unchecked,
 	}
 	op.applier.SetLogger(log)
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
@@ -237,10 +281,28 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	return op.prune(list)
 }
 
+// powerless tells why the deployer may not do what the first thing is that it does.
+func (op *operation) powerless(err error) error {
+	switch {
+	case !unauthorized(err):
+		return err
+	case op.as.overtaken(op.ctx):
+		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
+	}
+	return preview.Fail(err, preview.Diagnosis{
+		Code:  preview.CodeNamespace,
+		Cause: fmt.Sprintf("The service account that applies charts has not the rights of the role %s: %s", deployerRole, oneLine(err.Error())),
+		Fix:   "Have the operator apply deploy/manifests of this version of Catalyst.",
+		Blame: preview.BlameCluster,
+	})
+}
+
 // explain tells the user's mistakes from outages.
 func (op *operation) explain(err error) error {
 	var failure *preview.Failure
 	switch {
+	case unauthorized(err) && op.as.overtaken(op.ctx):
+		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
 	case errors.As(err, &failure):
 		return err
 	case !op.applier.built:

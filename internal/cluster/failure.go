@@ -108,6 +108,10 @@ func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 	if s.Code == http.StatusForbidden {
 		d.Blame = preview.BlameConfig
 		switch {
+		case strings.Contains(s.Message, policyDenial):
+			_, said, _ := strings.Cut(oneLine(s.Message), policyDenial)
+			d.Cause = fmt.Sprintf("The API server refused %s: %s", object, said)
+			d.Fix = "Change the chart, or its values for previews; docs/guards.md says what a preview may have."
 		case strings.Contains(s.Message, "exceeded quota"):
 			d.Fix = "Ask for less in the values (replicas, requests, limits), or have the quota of the namespace raised."
 		case strings.Contains(s.Message, "cannot "):
@@ -135,6 +139,9 @@ func renderFailure(err error) *preview.Failure {
 	}
 	return preview.Fail(err, d)
 }
+
+// policyDenial stands before what an admission policy says.
+const policyDenial = "denied request: "
 
 // oneLine brings foreign text to one line of bearable length.
 func oneLine(s string) string { return limit(strings.Join(strings.Fields(s), " "), 600) }

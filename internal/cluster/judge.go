@@ -124,7 +124,7 @@ func replicaFailure(ref ObjectRef, text string) error {
 	return preview.Fail(nil, preview.Diagnosis{
 		Code:  preview.CodeRollout,
 		Cause: fmt.Sprintf("%s cannot make its pods: %s", ref, oneLine(text)),
-		Fix:   "Correct the pod's securityContext or resources in the chart.",
+		Fix:   "Correct the pod's securityContext or resources in the chart; docs/guards.md says what a preview is held to, and how to loosen it.",
 		Blame: preview.BlameConfig,
 	})
 }

@@ -103,6 +103,8 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 	switch k.Type {
 	case "list":
 		l.list(field, k, given)
+	case "texts":
+		l.texts(field, k, given)
 	case "map":
 		m, ok := given.(map[string]any)
 		if !ok {
@@ -159,6 +161,26 @@ func (l *loader) list(field reflect.Value, k key, given any) {
 		}
 		l.section(field.Index(i), values, path)
 	}
+}
+
+// texts fills a slice of strings. One text alone is split at spaces and commas, which is how a default and a variable give several.
+func (l *loader) texts(field reflect.Value, k key, given any) {
+	if one, ok := given.(string); ok {
+		field.Set(reflect.ValueOf(strings.FieldsFunc(one, func(r rune) bool { return r == ' ' || r == ',' })))
+		return
+	}
+	items, ok := given.([]any)
+	if !ok {
+		l.wrong(k.Path, shown(given), "expected a list")
+		return
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		if texts[i], ok = item.(string); !ok {
+			l.wrong(fmt.Sprintf("%s[%d]", k.Path, i), shown(item), "expected text: put it in quotes")
+		}
+	}
+	field.Set(reflect.ValueOf(texts))
 }
 
 func sortedKeys(m map[string]any) []string {

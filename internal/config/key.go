@@ -74,6 +74,9 @@ func typeName(t reflect.Type) string {
 	case reflect.Map:
 		return "map"
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.String {
+			return "texts"
+		}
 		return "list"
 	}
 	return "text"

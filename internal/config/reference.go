@@ -30,13 +30,18 @@ func Reference() string {
 		if k.Type == "list" {
 			doc += " As a variable: YAML or JSON."
 		}
-		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)
+		kind := k.Type
+		if kind == "texts" {
+			kind = "list of text"
+			doc += " As a variable: separated by spaces or commas."
+		}
+		row(k.Path, kind, k.Default, k.Env(), doc, k.Required)
 		if k.Twin {
 			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.", false)
 		}
 		if k.Type == "list" {
 			for _, item := range keysOf(reflect.TypeFor[Repository](), k.Path+"[]") {
-				row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
+				row(item.Path, strings.Replace(item.Type, "texts", "list of text", 1), item.Default, "", item.Doc, item.Required)
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
 	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
-	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p); return err })
+	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p, plan.Guards); return err })
 	err = both.Wait()
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})
@@ -83,7 +83,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	}
 
 	plan.Values.Chart = opened
-	request := cluster.DeployRequest{Identity: identity(*p), Values: chart.Values(plan.Values), Version: p.HeadSHA, Timeout: w.left(start)}
+	request := cluster.DeployRequest{Identity: identity(*p), Attempt: c.Token, Values: chart.Values(plan.Values), Version: p.HeadSHA, Timeout: w.left(start)}
 	for _, f := range opened.Files {
 		request.Files = append(request.Files, cluster.File{Name: f.Name, Data: f.Data})
 	}
@@ -118,17 +118,17 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 	return chart.Open(ctx, body, plan.Chart)
 }
 
-// namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
+// namespace makes sure of the preview's namespace and its guards. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
-func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, error) {
-	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p))
+func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Guards) (string, error) {
+	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p), g)
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
 			return "", err
 		}
 		fresh := identity(p)
 		fresh.UID = ""
-		uid, err = w.Deployer.EnsureNamespace(ctx, fresh)
+		uid, err = w.Deployer.EnsureNamespace(ctx, fresh, g)
 	}
 	if errors.Is(err, preview.ErrConflict) {
 		return "", preview.Fail(err, preview.Diagnosis{

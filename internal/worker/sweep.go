@@ -19,7 +19,7 @@ const minGone = 5
 const redeliverFor = 3 * 24 * time.Hour
 
 // sweep compares what GitHub says is open with all previews and all namespaces, and asks for whatever does not fit to be
-// looked at. Asked for by itself: at the start, and a while after it ended. It changes and deletes nothing: the jobs it asks for read
+// looked at. Asked for by itself: at the start, and a while after it ended. It changes nothing but guards, and deletes nothing: the jobs it asks for read
 // each pull request by itself before they act, so a list that is empty, cut or wrong can at worst cost some reading (S20, T2).
 func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	var errs []error
@@ -42,7 +42,8 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	if err != nil {
 		return err
 	}
-	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known), w.sweepNamespaces(ctx, known))
+	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known),
+		w.sweepNamespaces(ctx, known), w.sweepGuards(ctx, known))
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {

@@ -52,7 +52,7 @@ type GitHub interface {
 
 // Deployer brings a chart into a namespace.
 type Deployer interface {
-	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
+	EnsureNamespace(ctx context.Context, id cluster.Identity, g cluster.Guards) (uid string, err error)
 	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
 	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
 	URL(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, host string) (string, error)
@@ -75,6 +75,7 @@ type Overview interface {
 type Estate interface {
 	Namespaces(ctx context.Context) ([]cluster.Identity, error)
 	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
+	KeepGuards(ctx context.Context, id cluster.Identity, g cluster.Guards) error
 }
 
 // Settings says how a repository is deployed; the server's configuration answers.
@@ -91,6 +92,7 @@ type Plan struct {
 	Host   string              // under which it shall answer
 	Chart  chart.Spec          // what to take from the repository
 	Values chart.ValuesInput   // all layers but those of the chart and the repository's file
+	Guards cluster.Guards      // what the preview is held to
 	URL    func(string) string // turns the URL read back from the cluster into the one people open
 }
 

@@ -56,9 +56,14 @@ func Config(listen string, g *GitHub, c *Cluster) map[string]any {
 }
 
 // StartCatalyst runs the binary with the configuration in dir and returns once it accepts deliveries. Its log goes to
-// catalyst.log in dir.
+// catalyst.log in dir. The kubeconfig of the configuration is an administrator's: the manifests are applied with it, and Catalyst gets the one of the
+// identity that they give it.
 func StartCatalyst(ctx context.Context, binary, dir string, config map[string]any) (*Catalyst, error) {
-	text, err := yaml.Marshal(config)
+	least, err := leastRights(ctx, dir, config)
+	if err != nil {
+		return nil, err
+	}
+	text, err := yaml.Marshal(least)
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (k *kube) live(id cluster.Identity) (*namespace, error) {
 }
 
 // EnsureNamespace implements worker.Deployer, request for request as internal/cluster does.
-func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity) (string, error) {
+func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity, _ cluster.Guards) (string, error) {
 	k := p.w.kube
 	create := id.UID == ""
 	for range 4 {
@@ -492,6 +492,9 @@ func (p *process) Namespaces(ctx context.Context) (found []cluster.Identity, err
 	})
 	return found, err
 }
+
+// KeepGuards implements worker.Estate. The simulation has no guards.
+func (p *process) KeepGuards(context.Context, cluster.Identity, cluster.Guards) error { return nil }
 
 // Health implements worker.Estate.
 func (p *process) Health(ctx context.Context, id cluster.Identity) (d *preview.Diagnosis, err error) {

@@ -23,6 +23,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"catalyst.dev/catalyst/test/install"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 // Kubeconfig returns the path of the test cluster's kubeconfig, from $CATALYST_TEST_KUBECONFIG. Without one the test is skipped, and
@@ -31,6 +36,36 @@ func Kubeconfig(t testing.TB) string { return need(t, "CATALYST_TEST_KUBECONFIG"
 
 // Registry returns the address of the test cluster's registry, from $CATALYST_TEST_REGISTRY, on the terms of Kubeconfig.
 func Registry(t testing.TB) string { return need(t, "CATALYST_TEST_REGISTRY") }
+
+// Catalyst installs deploy/manifests for this instance, once in a process, and returns the path of a kubeconfig of the identity that they give
+// Catalyst. Its previews answer below preview.localhost.
+func Catalyst(t testing.TB, instance string) string {
+	t.Helper()
+	o := install.Options{Kubeconfig: Kubeconfig(t), Instance: instance, Domains: []string{"preview.localhost"}}
+	identities.Lock()
+	defer identities.Unlock()
+	identity := identities.known[instance]
+	if identity == nil {
+		root, err := rig.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if identity, err = install.Apply(t.Context(), root, o); err != nil {
+			t.Fatal(err)
+		}
+		identities.known[instance] = identity
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*identity, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var identities = struct {
+	sync.Mutex
+	known map[string]*api.Config
+}{known: map[string]*api.Config{}}
 
 func need(t testing.TB, variable string) string {
 	t.Helper()
