@@ -11,11 +11,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # CI=true: a missing prerequisite is an error, a skipped test a failure, and nothing is left running.
 STRICT := $(if $(filter true,$(CI)),true)
 TESTBED = tools/run testbed $(if $(STRICT),-stop) test
+SIMULATED = tools/run testbed $(if $(STRICT),-stop) -simulated simulated
 # The kubeconfig of the environment is the user's own and never touched; one on the command line is meant.
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e simulate mutants bench lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,15 +40,32 @@ test: needs-go ## run all tests, with a real cluster behind them
 e2e: needs-go ## run the end-to-end tests alone
 	$(TESTBED) go test ./test/e2e/... -count=1
 
-simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000)
-	@go test -tags simulate -c -o bin/simulate.test ./test/simulate
-	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 -histories=$(or $(N),10000)
+diagnose-table: needs-go ## deploy all the broken charts and print what is said about each (ONLY=regexp)
+	@$(TESTBED) go run ./test/diagnose -run '$(ONLY)'
 
-mutants: needs-go needs-git ## show that the simulation catches each of the seeded mistakes
-	@go run ./test/mutants
+simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000, or SEED=… to see one again)
+	@go test -c -o bin/simulate.test ./test/simulate
+	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 $(if $(SEED),-histories=1 -rapid.seed=$(SEED),-histories=$(or $(N),10000))
 
-bench: needs-go ## measure
+mutants: needs-go needs-git ## show that the tests catch each of the seeded mistakes (RUN=regexp for some of them, N=histories)
+	@$(if $(RUN),,tools/run testbed -stop mutants) go run ./test/mutants $(if $(RUN),-run='$(RUN)') $(if $(N),-histories=$(N))
+
+killpoints: needs-go ## kill Catalyst before and after each of its side effects, on both databases (UPDATE=1: list them anew)
+	@go test -c -o bin/killpoints.test ./test/killpoints
+	@$(SIMULATED) bin/killpoints.test -test.timeout=0 $(if $(UPDATE),-test.run='^TestList$$' -update,-full) $(if $(RUN),-test.run='$(RUN)')
+
+faults: needs-go ## spoil the network, the database, the clock and the processes under Catalyst
+	@go test -c -o bin/faults.test ./test/faults
+	@$(SIMULATED) bin/faults.test -test.timeout=0 -full $(if $(RUN),-test.run='$(RUN)')
+
+hostile: needs-go ## show what becomes of charts that mean harm, and that an honest preview beside them keeps its time
+	go run ./test/hostile
+
+bench: needs-go ## measure one pull request against kubectl
 	go run ./bench
+
+bench-50: needs-go ## measure fifty pull requests opened at once, on simulated nodes
+	go run ./bench -pulls 50 -n 3
 
 lint: needs-go needs-git ## check form: gofmt, vet, linters, tidy modules, unreachable functions
 	tools/lint $(MODULES)

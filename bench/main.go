@@ -1,11 +1,12 @@
 // Command bench measures how long a pull request takes through Catalyst, against the floor: `kubectl apply` of the same
 // rendered manifests, namespace included, on the same cluster in the same run. One watch sees both, so both are measured by the
-// same clock to the same condition.
+// same clock to the same condition. With -pulls 50 it opens fifty at once, against fifty such processes at once.
 //
 // The last line is one JSON object for scripts.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,10 +26,17 @@ import (
 
 func main() {
 	repetitions := flag.Int("n", 5, "repetitions; the medians count")
-	name := flag.String("name", "bench", "name of the local cluster")
+	pulls := flag.Int("pulls", 1, "pull requests opened at once; with more than one, the nodes are simulated and the last one counts")
+	deployments := flag.Int("deployments", 0, "deployments at once, with -pulls (default: the product's own)")
+	name := flag.String("name", "", "name of the local cluster (default: bench, or bench-many)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *name, *repetitions)
+	var err error
+	if *pulls > 1 {
+		err = many(ctx, cmp.Or(*name, "bench-many"), *pulls, *deployments, *repetitions)
+	} else {
+		err = one(ctx, cmp.Or(*name, "bench"), *repetitions)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -38,21 +46,6 @@ func main() {
 
 // limit is how long one measured step may take.
 const limit = 3 * time.Minute
-
-type result struct {
-	OpenedToReadyRatio float64 `json:"opened_to_ready_ratio"`
-	PushToReadyRatio   float64 `json:"push_to_ready_ratio"`
-	CloseToGoneRatio   float64 `json:"close_to_gone_ratio"`
-	IdleRSSMiB         float64 `json:"idle_rss_mib"`
-	GitHubRequests     int     `json:"github_requests"` // for one pull request opened, ready and closed
-	OpenedToReadyMS    int64   `json:"opened_to_ready_ms"`
-	OpenedFloorMS      int64   `json:"opened_floor_ms"`
-	PushToReadyMS      int64   `json:"push_to_ready_ms"`
-	PushFloorMS        int64   `json:"push_floor_ms"`
-	CloseToGoneMS      int64   `json:"close_to_gone_ms"`
-	CloseFloorMS       int64   `json:"close_floor_ms"`
-	Repetitions        int     `json:"repetitions"`
-}
 
 // lap holds the times of one step, through Catalyst and by the floor.
 type lap struct{ catalyst, floor []time.Duration }
@@ -96,93 +89,73 @@ func withoutProbe() (string, error) {
 	return strings.Join(kept, "\n"), nil
 }
 
-// bench is one run.
+// bench is one run: a Catalyst as it is released, a GitHub and a cluster.
 type bench struct {
 	deployment string // the sample's, without its probe
 	cluster    *rig.Cluster
 	github     *rig.GitHub
+	server     *rig.Catalyst
 	watch      *watch
+	undo       []func() error
 }
 
-func run(ctx context.Context, name string, repetitions int) (err error) {
-	b := &bench{}
+// start sets a run up, on a local cluster that is started with the flags, and returns when the first sweep is over. change may
+// change Catalyst's configuration. Call end in any case.
+func start(ctx context.Context, name string, change func(config map[string]any), flags ...string) (b *bench, err error) {
+	b = &bench{}
 	if b.deployment, err = withoutProbe(); err != nil {
-		return err
+		return b, err
 	}
-	if b.cluster, err = rig.StartCluster(ctx, name, os.Stderr); err != nil {
-		return err
+	if b.cluster, err = rig.StartCluster(ctx, name, os.Stderr, flags...); err != nil {
+		return b, err
 	}
 	binary, err := rig.BuildCatalyst(ctx)
 	if err != nil {
-		return err
+		return b, err
 	}
 	listen, err := rig.FreeAddress()
 	if err != nil {
-		return err
+		return b, err
 	}
 	if b.github, err = rig.StartGitHub("http://"+listen+"/webhooks/github", slog.New(slog.DiscardHandler)); err != nil {
-		return err
+		return b, err
 	}
-	defer b.github.Stop()
+	b.undo = append(b.undo, func() error { b.github.Stop(); return nil })
 	dir, err := os.MkdirTemp("", "catalyst-bench-")
 	if err != nil {
-		return err
+		return b, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	b.undo = append(b.undo, func() error { return os.RemoveAll(dir) })
 	config := rig.Config(listen, b.github, b.cluster)
 	config["log"] = map[string]any{"level": "info"}
-	server, err := rig.StartCatalyst(ctx, binary, dir, config)
-	if err != nil {
-		return err
+	change(config)
+	if b.server, err = rig.StartCatalyst(ctx, binary, dir, config); err != nil {
+		return b, err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
+	b.undo = append(b.undo, b.server.Stop)
 	if b.watch, err = startWatch(ctx, b.cluster); err != nil {
-		return err
+		return b, err
 	}
-	defer b.watch.stop()
-
-	// The first pull request warms every cache (discovery, token, image layers of the base) and counts the requests.
-	if err := rig.Until(ctx, limit, "the first sweep is over", func() (bool, error) {
+	b.undo = append(b.undo, func() error { b.watch.stop(); return nil })
+	return b, rig.Until(ctx, limit, "the first sweep is over", func() (bool, error) {
 		return b.github.Counters()["GET /app/hook/deliveries"] > 0, nil
-	}); err != nil {
-		return err
-	}
-	b.github.ResetCounters()
-	if _, err := b.throughCatalyst(ctx, false); err != nil {
-		return fmt.Errorf("%w\n%s", err, server.Log())
-	}
-	r := result{GitHubRequests: b.requests(), Repetitions: repetitions}
+	})
+}
 
-	var open, push, closing lap
-	for i := range repetitions {
-		c, err := b.throughCatalyst(ctx, true)
-		if err != nil {
-			return fmt.Errorf("%w\n%s", err, server.Log())
-		}
-		f, err := b.byFloor(ctx, i, c.manifest)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%d  opened → ready %6s (floor %6s)   push → ready %6s (floor %6s)   close → gone %6s (floor %6s)\n",
-			i+1, ms(c.open), ms(f.open), ms(c.push), ms(f.push), ms(c.closing), ms(f.closing))
-		open.catalyst, open.floor = append(open.catalyst, c.open), append(open.floor, f.open)
-		push.catalyst, push.floor = append(push.catalyst, c.push), append(push.floor, f.push)
-		closing.catalyst, closing.floor = append(closing.catalyst, c.closing), append(closing.floor, f.closing)
+// end undoes what start did, the last first, and adds what goes wrong to err. The cluster stays, for the next run.
+func (b *bench) end(err error) error {
+	for _, undo := range slices.Backward(b.undo) {
+		err = errors.Join(err, undo())
 	}
-	if r.IdleRSSMiB, err = server.MemoryMiB(); err != nil {
-		return err
-	}
-	r.IdleRSSMiB = float64(int(r.IdleRSSMiB*10)) / 10
-	r.OpenedToReadyRatio, r.PushToReadyRatio, r.CloseToGoneRatio = open.ratio(), push.ratio(), closing.ratio()
-	r.OpenedToReadyMS, r.OpenedFloorMS = median(open.catalyst).Milliseconds(), median(open.floor).Milliseconds()
-	r.PushToReadyMS, r.PushFloorMS = median(push.catalyst).Milliseconds(), median(push.floor).Milliseconds()
-	r.CloseToGoneMS, r.CloseFloorMS = median(closing.catalyst).Milliseconds(), median(closing.floor).Milliseconds()
+	return err
+}
+
+// finish checks that GitHub would have accepted all of it, and prints the result for scripts.
+func (b *bench) finish(result any) error {
 	for _, v := range b.github.Violations() {
 		return errors.New(v.String())
 	}
-	fmt.Printf("medians: opened → ready %.3f × the floor, push → ready %.3f ×, close → gone %.3f ×; memory %.1f MiB; %d requests to GitHub\n",
-		r.OpenedToReadyRatio, r.PushToReadyRatio, r.CloseToGoneRatio, r.IdleRSSMiB, r.GitHubRequests)
-	fmt.Println(rig.JSON(r))
+	fmt.Println(rig.JSON(result))
 	return nil
 }
 
@@ -202,57 +175,12 @@ func (b *bench) requests() int {
 	return n
 }
 
+func tenths(x float64) float64 { return float64(int(x*10)) / 10 }
+
+// namespaceOf is where the pull request's preview is.
+func namespaceOf(pull *fakegithub.Pull) string { return fmt.Sprintf("pr-hello-%d", pull.Number()) }
+
 func ms(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
-
-// times are those of one pull request, or of its floor.
-type times struct {
-	open, push, closing time.Duration
-	manifest            string // as Catalyst rendered it for the first commit
-}
-
-// throughCatalyst opens a pull request, pushes to it if asked, and closes it. Images are there before the clock starts.
-func (b *bench) throughCatalyst(ctx context.Context, push bool) (t times, err error) {
-	change := func() map[string]string {
-		return map[string]string{"NOTES.md": time.Now().String(), deploymentFile: b.deployment}
-	}
-	branch, sha, err := b.github.Commit(ctx, b.cluster, b.github.Repo.SHA("main"), change())
-	if err != nil {
-		return t, err
-	}
-	start := time.Now()
-	pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Bench", Author: b.github.Author, Head: branch})
-	namespace := fmt.Sprintf("pr-hello-%d", pull.Number())
-	ready, err := b.watch.available(ctx, namespace, sha)
-	if err != nil {
-		return t, err
-	}
-	t.open = ready.Sub(start)
-	if t.manifest, err = renderedManifest(ctx, b.cluster, namespace); err != nil {
-		return t, err
-	}
-	if push {
-		if _, sha, err = b.github.Commit(ctx, b.cluster, sha, change()); err != nil {
-			return t, err
-		}
-		start = time.Now()
-		pull.ForcePush(sha)
-		if ready, err = b.watch.available(ctx, namespace, sha); err != nil {
-			return t, err
-		}
-		t.push = ready.Sub(start)
-	}
-	if err := b.settled(ctx, pull, "| success |"); err != nil {
-		return t, err
-	}
-	start = time.Now()
-	pull.Close(false)
-	gone, err := b.watch.gone(ctx, namespace)
-	if err != nil {
-		return t, err
-	}
-	t.closing = gone.Sub(start)
-	return t, b.settled(ctx, pull, "| deleted |")
-}
 
 // settled waits until the comment says so, so that nothing of one step runs into the next one's time.
 func (b *bench) settled(ctx context.Context, pull *fakegithub.Pull, word string) error {

@@ -28,33 +28,40 @@ var arrows = map[string][]string{
 	"cmd/catalyst": {"internal/cli"},
 
 	"internal/preview":   {},
+	"internal/redact":    {},
 	"internal/policy":    {"internal/preview"},
 	"internal/diagnose":  {"internal/preview"},
-	"internal/report":    {"internal/preview"},
+	"internal/report":    {"internal/preview", "internal/diagnose"},
 	"internal/config":    {"internal/preview"},
 	"internal/chart":     {"internal/preview"},
-	"internal/cluster":   {"internal/preview"},
+	"internal/sandbox":   {},
+	"internal/render":    {"internal/preview", "internal/chart", "internal/sandbox"},
+	"internal/cluster":   {"internal/preview", "internal/chart (types)", "internal/diagnose", "internal/redact", "internal/render"},
 	"internal/ghapp":     {"internal/preview"},
 	"internal/store":     {"internal/preview", "internal/store/db"},
 	"internal/store/db":  {},
-	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store"},
+	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
+		"internal/redact (types)",
 	},
 	"internal/app": {
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart",
-		"internal/cluster", "internal/ghapp", "internal/store", "internal/lifecycle", "internal/webhook", "internal/worker",
+		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/store", "internal/lifecycle", "internal/webhook",
+		"internal/worker",
 	},
-	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/store"}, // store for migrate, which runs without the rest
+	// store for migrate, and render for the child that renders one chart: they run without the rest
+	"internal/cli": {"internal/preview", "internal/config", "internal/app", "internal/redact", "internal/store", "internal/render"},
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
 }
 
 // fences are the import paths, by their beginning, that only the named packages have.
 var fences = map[string][]string{
-	"helm.sh/":                                   {"internal/cluster"},
-	"k8s.io/":                                    {"internal/cluster"},
+	"helm.sh/":                                   {"internal/cluster", "internal/render"},
+	"k8s.io/":                                    {"internal/cluster", "internal/render"},
+	"golang.org/x/sys/":                          {"internal/sandbox"},
 	"sigs.k8s.io/cli-utils":                      {"internal/cluster"},
 	"sigs.k8s.io/controller-runtime":             {"internal/cluster"},
 	"github.com/fluxcd/":                         {"internal/cluster"},
@@ -76,7 +83,7 @@ var fences = map[string][]string{
 
 // pure packages import the standard library only, and nothing of it that reads or writes outside the program.
 var (
-	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report"}
+	pure    = []string{"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/redact"}
 	effects = []string{"database/sql", "io/fs", "log", "log/slog", "net", "net/http", "os", "os/exec", "os/signal", "syscall"}
 )
 
@@ -168,7 +175,7 @@ func TestArrowsBite(t *testing.T) {
 				"internal/store/db/a.go":  `"database/sql"; "modernc.org/sqlite"`,
 			},
 			want: []string{
-				"internal/chart/a.go: only internal/cluster imports helm.sh/helm/v4/pkg/chart",
+				"internal/chart/a.go: only internal/cluster, internal/render import helm.sh/helm/v4/pkg/chart",
 				"internal/cluster/a.go: only internal/ghapp imports github.com/google/go-github/v92/github",
 				"internal/lifecycle/a.go: only internal/store, internal/store/db import database/sql",
 				"internal/store/db/a.go: only internal/store imports modernc.org/sqlite",

@@ -17,6 +17,8 @@ import (
 	"catalyst.dev/catalyst/internal/lifecycle"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/redact"
+	"catalyst.dev/catalyst/internal/render"
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/webhook"
 	"catalyst.dev/catalyst/internal/worker"
@@ -34,8 +36,10 @@ const drain = 10 * time.Second
 // Deps are what the program is given from outside.
 type Deps struct {
 	Log     *slog.Logger
+	Known   *redact.Book // the values that the log hides; the app adds those it gets to know
 	Version string
 	Migrate bool // apply missing migrations instead of refusing to start
+	Store   []store.Option
 }
 
 // App is the whole server. Close it when Run has returned.
@@ -44,6 +48,7 @@ type App struct {
 	log     *slog.Logger
 	store   *store.Store
 	github  *ghapp.Client
+	render  *render.Renderer
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	handler http.Handler
@@ -53,12 +58,15 @@ type App struct {
 // away when Catalyst starts, deliveries are accepted all the same. preview.ErrNotReady when the database needs a migration.
 func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a := &App{config: c, log: d.Log}
+	own := c.Secrets()
+	d.Known.Add(own...)
+	hide := redact.New(own...)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
+	if a.store, err = store.Open(ctx, c.Database, d.Store...); err != nil {
 		return a, err
 	}
 	if d.Migrate {
@@ -84,21 +92,25 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}
 	cluster.RouteLogs(d.Log)
 	a.github = github
-	if a.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Log: d.Log}); err != nil {
+	a.render = render.New(render.Options{Unconfined: c.Render.Unconfined(), Log: d.Log})
+	if a.cluster, err = cluster.New(ctx, cluster.Options{
+		Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Renderer: a.render, Log: d.Log, Sources: c.Cluster.SecretsNamespace,
+		Own: own, Learn: d.Known.Add,
+	}); err != nil {
 		return a, err
 	}
 	plans := &planner{config: c, names: map[int64]string{}}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access}
 	for _, r := range c.Repositories {
 		rules.Repositories = append(rules.Repositories, r.Name)
 	}
-	door := lifecycle.New(a.store, rules, d.Log)
+	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
-		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, Deployer: a.cluster, Remover: a.cluster,
+		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
 		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
-		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Log: d.Log, Observe: metrics.job,
+		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Hide: hide, Log: d.Log, Observe: metrics.job,
 	})
 	hook, err := webhook.New(webhook.Options{Lifecycle: door, Secrets: c.GitHub.WebhookSecrets(), Log: d.Log, Observe: metrics.delivery})
 	if err != nil {
@@ -152,10 +164,13 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 	return err
 }
 
-// look says in the log, once at the start, what the cluster lacks (S13).
+// look says in the log, once at the start, what this machine and the cluster lack (S13).
 func (a *App) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // the probe of the network pulls an image
 	defer cancel()
+	if err := a.render.Check(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("no chart can be rendered", "err", err, "fix", "run on a Linux kernel with seccomp, in a container that may use it; or set render.sandbox: optional")
+	}
 	for _, f := range a.cluster.Check(ctx, cluster.CheckRequest{IngressClass: a.config.Preview.IngressClass, ProbeImage: a.config.Cluster.ProbeImage}) {
 		if f.OK || ctx.Err() != nil {
 			continue
@@ -168,8 +183,11 @@ func (a *App) look(ctx context.Context) {
 	}
 }
 
-// Close closes the database. Calling it twice is safe.
+// Close closes the database and ends the renderer. Calling it twice is safe.
 func (a *App) Close() error {
+	if a.render != nil {
+		a.render.Close()
+	}
 	if a.store == nil {
 		return nil
 	}
@@ -187,6 +205,6 @@ func holder() string {
 
 // Preview statuses that the metrics show even while there is none.
 var statuses = []preview.Status{
-	preview.StatusPending, preview.StatusQueued, preview.StatusDeploying, preview.StatusRunning, preview.StatusDegraded,
+	preview.StatusPending, preview.StatusBlocked, preview.StatusQueued, preview.StatusDeploying, preview.StatusRunning, preview.StatusDegraded,
 	preview.StatusFailed, preview.StatusDeleting, preview.StatusDeleted,
 }

@@ -2,7 +2,6 @@ package chart
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"os"
 	"path"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -28,17 +25,22 @@ type File struct {
 	Data []byte
 }
 
-// Chart is a chart as it stands at one commit, in memory.
+// Chart is a chart as it stands at one commit, in memory and not looked into: what its files say is read where it is rendered.
 type Chart struct {
-	Path     string         // in the repository
-	Files    []File         // sorted by name; Chart.yaml is among them
-	Defaults map[string]any // the chart's own values.yaml; nil when it has none
-	Values   map[string]any // the repository's values file; nil when none is configured
+	Path   string // in the repository
+	Files  []File // sorted by name; Chart.yaml is among them
+	Values *File  // the repository's values file, named relative to the repository; nil when none is configured
 }
 
+// The most a chart may hold. Rendered, it has to fit into one Secret of the cluster, so what it is made from is not much larger.
+const (
+	maxChartBytes = 10 << 20
+	maxChartFiles = 5000
+)
+
 // Open reads a repository's archive (gzipped tar, one top folder) and returns the chart it holds. What the repository did
-// wrong is a *preview.Failure: no chart, several, links in it, values that cannot be read, an archive beyond DefaultLimits.
-// Any other error is an outage. Nothing is left on disk.
+// wrong is a *preview.Failure: no chart, several, links in it, a values file that is missing, an archive beyond DefaultLimits,
+// a chart too large. Any other error is an outage. Nothing is left on disk.
 func Open(ctx context.Context, src io.Reader, spec Spec) (*Chart, error) {
 	return open(ctx, src, spec, DefaultLimits)
 }
@@ -91,9 +93,19 @@ func (s *search) read(c *Chart) error {
 				"Replace it with a copy of what it points to.")
 		}
 	}
+	var size int64
 	err := fs.WalkDir(s.fsys, c.Path, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if size += info.Size(); size > maxChartBytes || len(c.Files) == maxChartFiles {
+			return failure(preview.CodeChartInvalid, nil,
+				fmt.Sprintf("The chart at %s is too large: a chart may have %d files and %d MiB.", c.Path, maxChartFiles, maxChartBytes>>20),
+				"Give the chart a folder of its own, and leave out of it what the templates do not need.")
 		}
 		data, err := fs.ReadFile(s.fsys, name)
 		if err != nil {
@@ -102,24 +114,14 @@ func (s *search) read(c *Chart) error {
 		c.Files = append(c.Files, File{Name: strings.TrimPrefix(name, c.Path+"/"), Data: data})
 		return nil
 	})
-	if err != nil {
+	if _, ok := errors.AsType[*preview.Failure](err); err != nil && !ok {
 		return fmt.Errorf("read chart %s: %w", c.Path, err)
 	}
-	return nil
+	return err
 }
 
-// values reads the chart's defaults and the repository's values.
+// values takes the repository's values file into memory.
 func (s *search) values(c *Chart) error {
-	for _, f := range c.Files {
-		if f.Name != "values.yaml" {
-			continue
-		}
-		var err error
-		if c.Defaults, err = parseValues(f.Data); err != nil {
-			return failure(preview.CodeChartInvalid, err,
-				fmt.Sprintf("The chart's own values, %s/values.yaml, cannot be read: %v.", c.Path, err), "Correct the file.")
-		}
-	}
 	if s.spec.ValuesFile == "" {
 		return nil
 	}
@@ -137,23 +139,8 @@ func (s *search) values(c *Chart) error {
 	if err != nil {
 		return fmt.Errorf("read values file %s: %w", name, err)
 	}
-	if c.Values, err = parseValues(data); err != nil {
-		return failure(preview.CodeValues, err, fmt.Sprintf("The values file %s cannot be read: %v.", name, err), "Correct the file.")
-	}
+	c.Values = &File{Name: name, Data: data}
 	return nil
-}
-
-// parseValues reads values as Helm reads them: numbers keep their written form.
-func parseValues(data []byte) (map[string]any, error) {
-	values := map[string]any{}
-	err := yaml.Unmarshal(data, &values, func(d *json.Decoder) *json.Decoder {
-		d.UseNumber()
-		return d
-	})
-	if values == nil {
-		values = map[string]any{}
-	}
-	return values, err
 }
 
 func arrow(l Link) string {

@@ -3,6 +3,7 @@ package chart
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestOpen(t *testing.T) {
 				"charts/web/templates/a.yaml", "a", "charts/web/charts/sub/Chart.yaml", meta,
 			},
 			Chart{
-				Path: "charts/web", Defaults: map[string]any{"replicaCount": number("1000000")}, Files: []File{
+				Path: "charts/web", Files: []File{
 					{"Chart.yaml", []byte(meta)}, {"charts/sub/Chart.yaml", []byte(meta)}, {"templates/a.yaml", []byte("a")},
 					{"values.yaml", []byte("replicaCount: 1000000\n")},
 				},
@@ -47,11 +48,11 @@ func TestOpen(t *testing.T) {
 		},
 		{
 			"values beside", Spec{ValuesFile: "deploy/preview.yaml"}, []string{"chart/Chart.yaml", meta, "deploy/preview.yaml", "a: {b: 1}\n"},
-			Chart{Path: "chart", Files: []File{{"Chart.yaml", []byte(meta)}}, Values: map[string]any{"a": map[string]any{"b": number("1")}}},
+			Chart{Path: "chart", Files: []File{{"Chart.yaml", []byte(meta)}}, Values: &File{"deploy/preview.yaml", []byte("a: {b: 1}\n")}},
 		},
 		{
 			"values in the chart, empty", Spec{ValuesFile: "chart/preview.yaml"}, []string{"chart/Chart.yaml", meta, "chart/preview.yaml", "# none\n"},
-			Chart{Path: "chart", Files: []File{{"Chart.yaml", []byte(meta)}, {"preview.yaml", []byte("# none\n")}}, Values: map[string]any{}},
+			Chart{Path: "chart", Files: []File{{"Chart.yaml", []byte(meta)}, {"preview.yaml", []byte("# none\n")}}, Values: &File{"chart/preview.yaml", []byte("# none\n")}},
 		},
 	} {
 		got, err := Open(t.Context(), repository(t, c.files...), c.spec)
@@ -90,10 +91,9 @@ func TestOpenFails(t *testing.T) {
 		{"hard link inside", Spec{}, with(entry{name: top + "chart/x", kind: tar.TypeLink, link: "y"}), preview.CodeChartInvalid, "a hard link, chart/x → y"},
 		{"traversal", Spec{}, with(entry{name: top + "../x", data: "x"}), preview.CodeChartInvalid, "not a clean relative path"},
 		{"too large", Spec{}, with(entry{name: top + "chart/big", data: strings.Repeat("x", 6<<20)}), preview.CodeChartInvalid, "the file chart/big: more than 5242880 bytes"},
-		{"defaults broken", Spec{}, with(entry{name: top + "chart/values.yaml", data: "a: ["}), preview.CodeChartInvalid, "chart/values.yaml, cannot be read"},
+		{"chart too large", Spec{}, with(several(top+"chart/files/", 3, 4<<20)...), preview.CodeChartInvalid, "5000 files and 10 MiB"},
+		{"too many files", Spec{}, with(several(top+"chart/files/", 5001, 0)...), preview.CodeChartInvalid, "5000 files and 10 MiB"},
 		{"values missing", Spec{ValuesFile: "v.yaml"}, with(), preview.CodeValues, "v.yaml is not in the repository"},
-		{"values broken", Spec{ValuesFile: "v.yaml"}, with(entry{name: top + "v.yaml", data: "a: ["}), preview.CodeValues, "v.yaml cannot be read"},
-		{"values no map", Spec{ValuesFile: "v.yaml"}, with(entry{name: top + "v.yaml", data: "- a\n"}), preview.CodeValues, "v.yaml cannot be read"},
 		{"values a link", Spec{ValuesFile: "v.yaml"}, with(entry{name: top + "v.yaml", kind: tar.TypeSymlink, link: "/etc/passwd"}), preview.CodeValues, "v.yaml is a symbolic link"},
 	} {
 		_, err := Open(t.Context(), archive(t, c.entries...), c.spec)
@@ -107,6 +107,15 @@ func TestOpenFails(t *testing.T) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, d, c.code, c.cause)
 		}
 	}
+}
+
+// several are n files of the same size.
+func several(prefix string, n, size int) []entry {
+	entries := make([]entry, n)
+	for i := range entries {
+		entries[i] = entry{name: fmt.Sprintf("%s%d", prefix, i), data: strings.Repeat("x", size)}
+	}
+	return entries
 }
 
 // TestOpenLinkOutside: links elsewhere in the repository are nobody's business.

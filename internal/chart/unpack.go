@@ -60,6 +60,9 @@ func Unpack(ctx context.Context, r io.Reader, dir *os.Root, limits Limits, want 
 		if err := u.entry(h, entries); err != nil {
 			return nil, fmt.Errorf("unpack archive: %w", err)
 		}
+		if limits.Total+overhead-total.left-u.size > overhead {
+			return nil, fmt.Errorf("unpack archive: %w", tooLarge("the archive's headers", overhead, "bytes"))
+		}
 	}
 }
 

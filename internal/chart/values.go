@@ -1,9 +1,19 @@
 package chart
 
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+
+	"sigs.k8s.io/yaml"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
 // ValuesInput is what the values of a preview are made from.
 type ValuesInput struct {
 	Base            map[string]any // the operator's values for all previews
-	Chart           *Chart         // its Values are the repository's file; its Defaults are only looked at
+	Chart           *Chart         // its Values are the repository's file; its own values.yaml is only looked at
 	ImageRepository string         // empty: the chart's own
 	ImageTag        string
 	Host            string
@@ -26,10 +36,13 @@ type ValuesInput struct {
 // serviceAccount.automount is false where the chart has such a value.
 //
 // Branch names and the like are data and are never parsed. The input is not changed, and the result shares nothing with it.
-func Values(in ValuesInput) map[string]any {
-	var defaults, repository map[string]any
-	if in.Chart != nil {
-		defaults, repository = in.Chart.Defaults, in.Chart.Values
+//
+// The two files are foreign, and reading YAML costs many times its size: this belongs into the process that renders. A file that cannot be
+// read is a *preview.Failure.
+func Values(in ValuesInput) (map[string]any, error) {
+	defaults, repository, err := in.Chart.parse()
+	if err != nil {
+		return nil, err
 	}
 	image := map[string]any{"tag": in.ImageTag}
 	if in.ImageRepository != "" {
@@ -49,7 +62,7 @@ func Values(in ValuesInput) map[string]any {
 	if in.TLSSecret != "" {
 		ingress["tls"] = []any{map[string]any{"secretName": in.TLSSecret, "hosts": []any{in.Host}}}
 	}
-	values := merge(merge(in.Base, repository), map[string]any{
+	own := map[string]any{
 		"image":   image,
 		"ingress": ingress,
 		"resources": map[string]any{
@@ -61,12 +74,48 @@ func Values(in ValuesInput) map[string]any {
 		"pullRequest":  map[string]any{"number": in.Number, "branch": in.Branch},
 		"autoScaling":  map[string]any{"enabled": false},
 		"autoscaling":  map[string]any{"enabled": false}, // as `helm create` spells it
-	})
+	}
 	if account, ok := defaults["serviceAccount"].(map[string]any); ok && account["automount"] != nil {
 		// The charts of `helm create` ask for a token otherwise, and pods of a preview get none.
-		return merge(values, map[string]any{"serviceAccount": map[string]any{"automount": false}})
+		own["serviceAccount"] = map[string]any{"automount": false}
 	}
-	return values
+	return Merge(Merge(in.Base, repository), own), nil
+}
+
+// parse reads the chart's own values and the repository's.
+func (c *Chart) parse() (defaults, repository map[string]any, err error) {
+	if c == nil {
+		return nil, nil, nil
+	}
+	for _, f := range c.Files {
+		if f.Name != "values.yaml" {
+			continue
+		}
+		if defaults, err = parseValues(f.Data); err != nil {
+			return nil, nil, failure(preview.CodeChartInvalid, err,
+				fmt.Sprintf("The chart's own values, %s, cannot be read: %v.", path.Join(c.Path, f.Name), err), "Correct the file.")
+		}
+	}
+	if c.Values == nil {
+		return defaults, nil, nil
+	}
+	if repository, err = parseValues(c.Values.Data); err != nil {
+		return nil, nil, failure(preview.CodeValues, err, fmt.Sprintf("The values file %s cannot be read: %v.", c.Values.Name, err), "Correct the file.")
+	}
+	return defaults, repository, nil
+}
+
+// parseValues reads values as Helm reads them: numbers keep their written form.
+func parseValues(data []byte) (map[string]any, error) {
+	values := map[string]any{}
+	err := yaml.Unmarshal(data, &values, func(d *json.Decoder) *json.Decoder {
+		d.UseNumber()
+		return d
+	})
+	if values == nil {
+		values = map[string]any{}
+	}
+	return values, err
 }
 
 // host is the one entry of ingress.hosts.
@@ -81,7 +130,7 @@ func host(name string, layers ...map[string]any) any {
 		}
 		switch first := hosts[0].(type) {
 		case map[string]any:
-			merged, plain = merge(merged, first), false
+			merged, plain = Merge(merged, first), false
 		case string:
 			merged, plain = nil, true
 		}
@@ -96,13 +145,13 @@ func host(name string, layers ...map[string]any) any {
 	return merged
 }
 
-// merge returns a deep copy of low with high laid over it.
-func merge(low, high map[string]any) map[string]any {
+// Merge returns a deep copy of low with high laid over it: maps are merged, of anything else the higher one wins.
+func Merge(low, high map[string]any) map[string]any {
 	merged := clone(low).(map[string]any)
 	for k, v := range high {
 		lowMap, isMap := merged[k].(map[string]any)
 		if highMap, both := v.(map[string]any); both && isMap {
-			merged[k] = merge(lowMap, highMap)
+			merged[k] = Merge(lowMap, highMap)
 			continue
 		}
 		merged[k] = clone(v)

@@ -2,9 +2,14 @@ package chart
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 func number(s string) json.Number { return json.Number(s) }
@@ -14,6 +19,26 @@ func parsed(t testing.TB, text string) map[string]any {
 	values, err := parseValues([]byte(text))
 	must(t, err)
 	return values
+}
+
+// values is Values of what can be read.
+func values(t testing.TB, in ValuesInput) map[string]any {
+	t.Helper()
+	v, err := Values(in)
+	must(t, err)
+	return v
+}
+
+// charted is a chart with these two values files; an empty one is not there.
+func charted(own, repository string) *Chart {
+	c := &Chart{Path: "chart"}
+	if own != "" {
+		c.Files = []File{{"Chart.yaml", nil}, {"values.yaml", []byte(own)}}
+	}
+	if repository != "" {
+		c.Values = &File{"deploy/preview.yaml", []byte(repository)}
+	}
+	return c
 }
 
 // created is what `helm create` puts into values.yaml, as far as it matters.
@@ -34,14 +59,14 @@ autoscaling: {enabled: false, minReplicas: 1, maxReplicas: 100}
 
 func TestValues(t *testing.T) {
 	t.Parallel()
-	got := Values(ValuesInput{
+	got := values(t, ValuesInput{
 		Base: parsed(t, `
 nodeSelector: {pool: previews}
 team: base
 resources: {limits: {cpu: "8", ephemeral-storage: 1Gi}}
 args: [base]
 `),
-		Chart: &Chart{Defaults: parsed(t, created), Values: parsed(t, `
+		Chart: charted(created, `
 team: repository
 replicaCount: 5
 args: [repository]
@@ -49,7 +74,7 @@ resources: {limits: {cpu: "16"}}
 ingress: {annotations: {a: b}, tls: [{secretName: production}]}
 autoscaling: {enabled: true, minReplicas: 3}
 environment: production
-`)},
+`),
 		ImageRepository: "ghcr.io/acme/web", ImageTag: "abc", Host: "pr-web-7.example.com", IngressClass: "nginx", Issuer: "letsencrypt",
 		TLSSecret: "preview-tls", Number: 7, Branch: "feature/x",
 	})
@@ -86,7 +111,7 @@ environment: production
 // TestValuesLeast: nothing configured, no chart defaults.
 func TestValuesLeast(t *testing.T) {
 	t.Parallel()
-	got := Values(ValuesInput{ImageTag: "abc", Host: "h.example.com", Number: 7})
+	got := values(t, ValuesInput{ImageTag: "abc", Host: "h.example.com", Number: 7})
 	ingress := map[string]any{
 		"enabled": true,
 		"hosts":   []any{map[string]any{"host": "h.example.com", "paths": []any{map[string]any{"path": "/", "pathType": "Prefix"}}}},
@@ -108,7 +133,7 @@ func TestNoToken(t *testing.T) {
 		"serviceAccount: {create: true}":                  nil,
 		"replicaCount: 1":                                 nil,
 	} {
-		got := Values(ValuesInput{Chart: &Chart{Defaults: parsed(t, text)}})["serviceAccount"]
+		got := values(t, ValuesInput{Chart: &Chart{Files: []File{{Name: "values.yaml", Data: []byte(text)}}}})["serviceAccount"]
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", text, d)
 		}
@@ -127,13 +152,13 @@ func TestHosts(t *testing.T) {
 		{"plain below, maps above", `[chart.local]`, "", `[{host: b, paths: [/x]}]`, `{host: H, paths: [/x]}`},
 		{"no list at all", `true`, "", "", `{host: H, paths: [{path: /, pathType: Prefix}]}`},
 	} {
-		layer := func(hosts string) map[string]any {
+		layer := func(hosts string) string {
 			if hosts == "" {
-				return nil
+				return ""
 			}
-			return parsed(t, "ingress: {hosts: "+hosts+"}")
+			return "ingress: {hosts: " + hosts + "}"
 		}
-		got := Values(ValuesInput{Chart: &Chart{Defaults: layer(c.chart), Values: layer(c.repository)}, Base: layer(c.base), Host: "H"})
+		got := values(t, ValuesInput{Chart: charted(layer(c.chart), layer(c.repository)), Base: parsed(t, layer(c.base)), Host: "H"})
 		want := parsed(t, "want: ["+c.want+"]")["want"]
 		if diff := cmp.Diff(want, got["ingress"].(map[string]any)["hosts"]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -145,7 +170,7 @@ func TestHosts(t *testing.T) {
 func TestBranchIsData(t *testing.T) {
 	t.Parallel()
 	for _, branch := range []string{"a,b=c", "{{ .Values }}", "a.b[0]=c", `x"y`, "null"} {
-		got := Values(ValuesInput{Branch: branch, Host: "h"})
+		got := values(t, ValuesInput{Branch: branch, Host: "h"})
 		if diff := cmp.Diff(map[string]any{"number": 0, "branch": branch}, got["pullRequest"]); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
@@ -161,13 +186,35 @@ func TestValuesPure(t *testing.T) {
 	base := func() map[string]any {
 		return map[string]any{"list": []any{map[string]any{"a": 1}}, "ingress": map[string]any{"hosts": []any{map[string]any{"paths": []any{"/"}}}}}
 	}
-	in := ValuesInput{Base: base(), Chart: &Chart{Values: base(), Defaults: base()}, Host: "h"}
-	got := Values(in)
+	in := ValuesInput{Base: base(), Host: "h"}
+	got := values(t, in)
 	got["list"].([]any)[0].(map[string]any)["a"] = 2
 	got["ingress"].(map[string]any)["hosts"].([]any)[0].(map[string]any)["paths"].([]any)[0] = "/changed"
-	for name, layer := range map[string]map[string]any{"base": in.Base, "values": in.Chart.Values, "defaults": in.Chart.Defaults} {
-		if diff := cmp.Diff(base(), layer); diff != "" {
-			t.Errorf("%s changed (-want +got):\n%s", name, diff)
+	if diff := cmp.Diff(base(), in.Base); diff != "" {
+		t.Errorf("the base changed (-want +got):\n%s", diff)
+	}
+}
+
+// TestValuesFails: a values file that cannot be read is the failure of whoever wrote it.
+func TestValuesFails(t *testing.T) {
+	t.Parallel()
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'k'; c++ {
+		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 10))
+	}
+	for _, c := range []struct {
+		name, own, repository string
+		code, cause           string
+	}{
+		{"defaults broken", "a: [", "", preview.CodeChartInvalid, "chart/values.yaml, cannot be read"},
+		{"values broken", "", "a: [", preview.CodeValues, "deploy/preview.yaml cannot be read"},
+		{"values no map", "", "- a\n", preview.CodeValues, "deploy/preview.yaml cannot be read"},
+		{"aliases", "", bomb, preview.CodeValues, "excessive aliasing"},
+	} {
+		_, err := Values(ValuesInput{Chart: charted(c.own, c.repository)})
+		failure, ok := errors.AsType[*preview.Failure](err)
+		if !ok || failure.Diagnosis.Code != c.code || !strings.Contains(failure.Diagnosis.Cause, c.cause) {
+			t.Errorf("%s: %v, want %s with %q", c.name, err, c.code, c.cause)
 		}
 	}
 }

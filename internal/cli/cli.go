@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/redact"
 )
 
 // Exit codes, stable for scripts.
@@ -29,10 +31,13 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Environ  []string
+
+	known *redact.Book // what is never printed
 }
 
 // Main runs the command line and returns the exit code. The context ends the command.
 func Main(ctx context.Context, args []string, s Streams) int {
+	s.known = &redact.Book{}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -42,7 +47,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if err == nil {
 		return ExitOK
 	}
-	_, _ = fmt.Fprintf(s.Err, "catalyst: %v\n", err)
+	_, _ = fmt.Fprintf(s.Err, "catalyst: %s\n", s.known.String(err.Error()))
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, preview.ErrInvalid):
@@ -78,8 +83,15 @@ func newRootCmd(s Streams) *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newVersionCmd(s), newProbeNetworkCmd(s))
+	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newVersionCmd(s), newRenderCmd(s), newProbeNetworkCmd(s))
 	return cmd
+}
+
+// load reads the configuration, and keeps its secrets out of everything that is printed from then on.
+func load(path string, s Streams) (config.Config, error) {
+	c, err := config.Load(path, s.Environ)
+	s.known.Add(c.Secrets()...)
+	return c, err
 }
 
 func newVersionCmd(s Streams) *cobra.Command {

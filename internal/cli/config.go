@@ -16,7 +16,7 @@ func newConfigCmd(s Streams) *cobra.Command {
 	check := &cobra.Command{
 		Use: "check", Short: "Check the configuration and say every mistake in it", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := config.Load(path, s.Environ); err != nil {
+			if _, err := load(path, s); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(s.Out, "The configuration is valid.")

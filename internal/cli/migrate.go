@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/store"
 )
 
@@ -27,7 +26,7 @@ func newMigrateCmd(s Streams) *cobra.Command {
 }
 
 func runMigrate(ctx context.Context, s Streams, o MigrateOptions) (err error) {
-	c, err := config.Load(o.Config, s.Environ)
+	c, err := load(o.Config, s)
 	if err != nil {
 		return err
 	}

@@ -34,11 +34,11 @@ func configFlag(cmd *cobra.Command, path *string) {
 }
 
 func runServe(ctx context.Context, s Streams, o ServeOptions) error {
-	c, err := config.Load(o.Config, s.Environ)
+	c, err := load(o.Config, s)
 	if err != nil {
 		return err
 	}
-	a, err := app.New(ctx, c, app.Deps{Log: newLogger(s, c.Log), Version: version, Migrate: o.Migrate})
+	a, err := app.New(ctx, c, app.Deps{Log: newLogger(s, c.Log), Known: s.known, Version: version, Migrate: o.Migrate})
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,9 @@ func runServe(ctx context.Context, s Streams, o ServeOptions) error {
 
 func newLogger(s Streams, l config.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.SlogLevel()}
+	out := s.known.Writer(s.Err)
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(s.Err, options))
+		return slog.New(slog.NewJSONHandler(out, options))
 	}
-	return slog.New(slog.NewTextHandler(s.Err, options))
+	return slog.New(slog.NewTextHandler(out, options))
 }

@@ -1,79 +1,64 @@
 package cluster
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"sync/atomic"
 	"testing"
 
-	"catalyst.dev/catalyst/internal/preview"
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/engine"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
+
+	"catalyst.dev/catalyst/internal/render"
 )
 
-// TestSchemaFollowsNoReference: Helm's own validation would ask any server, and read any file, that a schema names.
-func TestSchemaFollowsNoReference(t *testing.T) {
+// TestInert: Helm's own engine makes of the documents what they are, and executes nothing in them.
+func TestInert(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
-		_, _ = w.Write([]byte("true"))
-	}))
-	defer server.Close()
-	local := filepath.Join(t.TempDir(), "schema.json")
-	if err := os.WriteFile(local, []byte("true"), 0o600); err != nil {
+	texts := map[string]string{
+		"templates/a.yaml":           "a: {{ fail \"executed\" }}\n",
+		"templates/b.yaml":           "{{{{ {{- x -}} }}}} {{/* */}} {{`{{`}} { {{",
+		"templates/NOTES.yaml":       `{{ define "x" }}{{ end }}{{ template "x" }}` + "\n",
+		"charts/db/templates/c.yaml": "plain: {a: {b: c}}\n",
+	}
+	rendered := &render.Result{Name: "web", Version: "1.0.0"}
+	want := map[string]string{}
+	for name, text := range texts {
+		rendered.Documents = append(rendered.Documents, render.Document{Name: name, Text: text})
+		want["web/"+name] = text
+	}
+	got, err := engine.Render(inert(rendered), common.Values{"Values": map[string]any{}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	for name, schema := range map[string]string{
-		"reference": `{"$ref": "` + server.URL + `/latest/meta-data"}`,
-		"nested":    `{"properties": {"a": {"items": {"$ref": "` + server.URL + `"}}}}`,
-		"meta":      `{"$schema": "` + server.URL + `"}`,
-		"base":      `{"$id": "` + server.URL + `/a/", "properties": {"a": {"$ref": "b"}}}`,
-		"file":      `{"$ref": "file://` + local + `"}`,
-	} {
-		_, err := loadChart(append(makeChart(nil), File{Name: "values.schema.json", Data: []byte(schema)}), nil)
-		wantText(t, diagnosis(t, err), preview.CodeValues, "not followed")
-
-		sub := []File{
-			{Name: "charts/db/Chart.yaml", Data: []byte("apiVersion: v2\nname: db\nversion: 1.0.0\n")},
-			{Name: "charts/db/values.schema.json", Data: []byte(schema)},
-		}
-		if _, err := loadChart(append(makeChart(nil), sub...), map[string]any{"db": map[string]any{}}); err == nil {
-			t.Errorf("%s in a dependency was accepted", name)
-		}
-	}
-	if n := asked.Load(); n != 0 {
-		t.Errorf("%d requests to the server that schemas named", n)
-	}
-	inside := `{"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"n": {"type": "integer"}}, "properties": {"replicas": {"$ref": "#/definitions/n"}}}`
-	if _, err := loadChart(append(makeChart(nil), File{Name: "values.schema.json", Data: []byte(inside)}), nil); err != nil {
-		t.Errorf("references inside the schema: %v", err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-func TestDependencies(t *testing.T) {
+func TestNext(t *testing.T) {
 	t.Parallel()
-	files := []File{
-		{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, condition: db.enabled}]\n")},
-		{Name: "charts/db/Chart.yaml", Data: []byte("apiVersion: v2\nname: db\nversion: 1.0.0\n")},
-		{Name: "charts/db/values.schema.json", Data: []byte(`{"required": ["size"]}`)},
-	}
 	for _, c := range []struct {
-		values map[string]any
-		code   string
+		name     string
+		statuses []rcommon.Status // newest first
+		first    bool
+		number   int
 	}{
-		{map[string]any{"db": map[string]any{"size": 1}}, ""},
-		{map[string]any{"db": map[string]any{"enabled": true}}, preview.CodeValues},
-		{map[string]any{"db": map[string]any{"enabled": false}}, ""}, // off: its schema says nothing
+		{"none", nil, true, 1},
+		{"deployed", []rcommon.Status{rcommon.StatusDeployed}, false, 2},
+		{"failed, never deployed", []rcommon.Status{rcommon.StatusFailed, rcommon.StatusFailed}, true, 1},
+		{"failed once deployed", []rcommon.Status{rcommon.StatusFailed, rcommon.StatusDeployed}, false, 3},
+		{"half installed", []rcommon.Status{rcommon.StatusPendingInstall}, true, 1},
+		{"half upgraded", []rcommon.Status{rcommon.StatusPendingUpgrade, rcommon.StatusDeployed}, false, 3},
+		{"half upgraded, replaced before", []rcommon.Status{rcommon.StatusPendingUpgrade, rcommon.StatusFailed, rcommon.StatusSuperseded}, false, 4},
+		{"half removed", []rcommon.Status{rcommon.StatusUninstalling}, true, 1},
 	} {
-		copied := make([]File, len(files))
-		copy(copied, files)
-		_, err := loadChart(copied, c.values)
-		if c.code == "" && err != nil {
-			t.Errorf("%v: %v", c.values, err)
+		var revisions []*release.Release
+		for i, s := range c.statuses {
+			revisions = append(revisions, &release.Release{Version: len(c.statuses) - i, Info: &release.Info{Status: s}})
 		}
-		if c.code != "" {
-			wantText(t, diagnosis(t, err), c.code, "size")
+		if first, number := next(revisions); first != c.first || number != c.number {
+			t.Errorf("%s: %t, %d, want %t, %d", c.name, first, number, c.first, c.number)
 		}
 	}
 }

@@ -14,10 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -25,7 +27,17 @@ import (
 type Options struct {
 	Kubeconfig string       // path of a kubeconfig file; "" means the cluster this process runs in
 	InstanceID string       // tells the namespaces of two Catalyst instances in one cluster apart; a label value
+	Renderer   Renderer     // without one, Deploy fails
 	Log        *slog.Logger // nil means slog.Default()
+	Sources    string       // namespace of the Secrets that are copied to previews; "" means the one this process runs in
+	Own        []string     // secrets of Catalyst itself, which no error or diagnosis shows
+
+	// Learn is told the values of Secrets as they become known, so that they stay out of the log. nil: nobody is told.
+	Learn func(values ...string)
+
+	// Judged, if set, is given what each failure of a release rests on, logs and events among it, before it is told. It must be quick
+	// and may be called from many goroutines.
+	Judged func(Identity, diagnose.Observed, preview.Diagnosis)
 
 	wrap      func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
 	unchecked bool                                      // tests leave the friendly checks out, to see that the API server refuses by itself
@@ -35,13 +47,22 @@ type Options struct {
 type Cluster struct {
 	instance  string
 	unchecked bool
+	renderer  Renderer
 	log       *slog.Logger
 	config    *rest.Config      // host and no credentials: those are in transport
 	base      http.RoundTripper // authenticated, shared by everything that Catalyst does itself
 	bare      http.RoundTripper // without credentials, for what is done as somebody else
 	client    *kubernetes.Clientset
 	dynamic   *dynamic.DynamicClient
+	metadata  metadata.Interface // for questions that the names alone answer
 	mapper    meta.RESTMapper
+	judged    func(Identity, diagnose.Observed, preview.Diagnosis)
+	sources   string // namespace
+	own       []string
+	learn     func(values ...string)
+	seen      memory
+
+	drainLimit time.Duration // the constant; tests shorten it
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
@@ -81,10 +102,23 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		instance: o.InstanceID, unchecked: o.unchecked,
-		log:    o.Log,
-		config: &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
-		base:   base,
-		bare:   bare,
+		renderer: o.Renderer,
+		log:      o.Log,
+		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
+		base:     base,
+		bare:     bare,
+		judged:   o.Judged,
+		sources:  o.Sources,
+		own:      o.Own,
+		learn:    o.Learn,
+
+		drainLimit: drainLimit,
+	}
+	if c.sources == "" {
+		c.sources = ownNamespace()
+	}
+	if c.learn == nil {
+		c.learn = func(...string) {}
 	}
 	if c.log == nil {
 		c.log = slog.Default()
@@ -94,6 +128,9 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	if c.dynamic, err = dynamic.NewForConfigAndClient(c.config, client); err != nil {
+		return nil, fmt.Errorf("client for %s: %w", host, err)
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(c.config, client); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", host, err)
 	}
 	// All operations share what the mapper finds out, so no operation's context ends its requests.

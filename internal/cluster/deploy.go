@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"helm.sh/helm/v4/pkg/action"
-	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
 	ri "helm.sh/helm/v4/pkg/release"
 	release "helm.sh/helm/v4/pkg/release/v1"
@@ -20,7 +20,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 // LabelVersion is the label of a release record that names the version (commit) it was made for.
@@ -32,11 +34,15 @@ const keptRevisions = 3
 // DeployRequest says what to put where.
 type DeployRequest struct {
 	Identity Identity
-	Attempt  int64          // grows with every attempt at the preview: a later one takes an earlier one its rights
-	Files    []File         // the chart directory
-	Values   map[string]any // over the chart's own values.yaml
-	Version  string         // head SHA, kept with the release
-	Timeout  time.Duration  // for each hook; 0 means 5 minutes
+	Attempt  int64              // grows with every attempt at the preview: a later one takes an earlier one its rights
+	Files    []File             // the chart directory
+	Layers   *chart.ValuesInput // what is laid over the chart's own values.yaml; nil: nothing but Values
+	Values   map[string]any     // laid over all of them
+	Version  string             // head SHA, kept with the release
+	Timeout  time.Duration      // for each hook; 0 means 5 minutes
+
+	// Step, if set, is told that a step begins, and returns what is told its end. It may be called from many goroutines.
+	Step func(name preview.StepName) (end func(error))
 }
 
 // ObjectRef names one object of a release.
@@ -65,23 +71,18 @@ type Deployed struct {
 // the ones under way are answered, with the release marked failed: nothing is written after its return.
 //
 // The chart, its hooks among it, is applied as a service account that this attempt alone has, and that may do no more than a chart should. Only the
-// release's record is written by Catalyst itself, so that no chart can.
+// release's record is written by Catalyst itself: were it written as the deployer, a chart could write it too, and Catalyst reads what is in it.
 //
-// A *preview.Failure is CHART_INVALID, VALUES, RENDER, APPLY, HOOK_FAILED or, from the pods of a hook, one of this package's
-// codes. preview.ErrStale means that a later attempt has begun.
-func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (Deployed, error) {
+// A *preview.Failure is CHART_INVALID, VALUES, RENDER, RENDER_LIMIT, SANDBOX, APPLY, NAMESPACE (the role of deployments is missing), HOOK_FAILED or, from the
+// pods of a hook, one of this package's codes. preview.ErrStale means that a later attempt has begun.
+func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (_ Deployed, err error) {
+	defer func() { err = c.hidden(ctx, r.Identity, err) }()
+	if c.renderer == nil {
+		return Deployed{}, fmt.Errorf("deploy to %s: no renderer was given", r.Identity.Namespace)
+	}
 	op := c.newOperation(ctx, r)
 	defer op.end()
-	var hired errgroup.Group
-	hired.Go(op.hire) // meanwhile
-	ch, err := loadChart(r.Files, r.Values)
-	if hireErr := hired.Wait(); err == nil {
-		err = hireErr
-	}
-	var done Deployed
-	if err == nil {
-		done, err = op.run(ch)
-	}
+	done, err := op.run()
 	if err == nil {
 		return done, nil
 	}
@@ -103,10 +104,11 @@ type operation struct {
 	own     *gate // for what Catalyst does itself
 	gate    *gate // for what the deployer does
 	client  *kubernetes.Clientset
-	as      *deployer
+	hired   func() (*deployer, error) // waits for the deployer; nil before it is looked for
 	applier *applier
 	records *records
 	objects []ObjectRef
+	applied func(error) // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -114,62 +116,109 @@ type operation struct {
 }
 
 func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation {
+	if r.Step == nil {
+		r.Step = func(preview.StepName) func(error) { return func(error) {} }
+	}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return &operation{c: c, ctx: ctx, r: r, own: &gate{ctx: ctx, next: c.base}, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+	op := &operation{c: c, ctx: ctx, r: r, own: &gate{ctx: ctx, next: c.base}, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+	op.gate = &gate{ctx: ctx, next: asDeployer{op}}
+	return op
 }
 
-// hire makes the deployer, in a namespace that is surely the preview's.
-func (op *operation) hire() error {
-	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
-		return err
-	} else if ns.DeletionTimestamp != nil {
-		return fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
+// asDeployer makes requests as the deployer of an operation, once it has one.
+type asDeployer struct{ op *operation }
+
+// RoundTrip implements http.RoundTripper.
+func (a asDeployer) RoundTrip(req *http.Request) (*http.Response, error) {
+	as, err := a.op.hired()
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
 	}
-	config := rest.CopyConfig(op.c.config)
-	config.Transport = op.own
-	var err error
-	if op.client, err = kubernetes.NewForConfig(config); err != nil {
-		return err
+	return as.RoundTrip(req)
+}
+
+// hire has the deployer made meanwhile. Call it when the namespace is surely the preview's.
+func (op *operation) hire() {
+	type result struct {
+		as  *deployer
+		err error
 	}
-	if op.as, err = op.c.hire(op.ctx, op.client, op.r.Identity.Namespace, op.r.Attempt); err != nil {
-		return kind(err)
-	}
-	op.gate = &gate{ctx: op.ctx, next: op.as}
-	return nil
+	done := make(chan result, 1)
+	go func() {
+		as, err := op.c.hire(op.ctx, op.client, op.r.Identity.Namespace, op.r.Attempt)
+		if err == nil {
+			err = as.ready(op.ctx)
+		}
+		done <- result{as, err}
+	}()
+	op.hired = sync.OnceValues(func() (*deployer, error) {
+		r := <-done
+		return r.as, r.err
+	})
 }
 
 // end takes the deployer its rights and returns when nothing of the operation is under way any more.
 func (op *operation) end() {
 	op.settle()
-	if op.gate != nil {
-		op.gate.close()
+	op.gate.close()
+	if op.hired == nil {
+		op.own.close()
+		return
 	}
+	as, _ := op.hired()
 	op.own.close()
-	if op.as == nil {
+	if as == nil {
 		return
 	}
 	// Also when the operation was stopped: the lease, not its context, says whether it may still write.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(op.ctx), linger)
 	defer cancel()
-	if err := op.as.dismiss(ctx, op.c.client); err != nil {
+	if err := as.dismiss(ctx, op.c.client); err != nil {
 		op.c.log.WarnContext(ctx, "deployer left to the next deployment", "namespace", op.r.Identity.Namespace, "err", err)
 	}
 }
 
-func (op *operation) run(ch *chart.Chart) (Deployed, error) {
+func (op *operation) run() (Deployed, error) {
+	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
+		return Deployed{}, err
+	} else if ns.DeletionTimestamp != nil {
+		return Deployed{}, fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
+	}
+	config := rest.CopyConfig(op.c.config)
+	config.Transport = op.own
+	var err error
+	if op.client, err = kubernetes.NewForConfig(config); err != nil {
+		return Deployed{}, err
+	}
+	op.hire()
 	helm, err := op.configure()
 	if err != nil {
 		return Deployed{}, err
 	}
-	first, err := op.recover(helm)
+	first, number := next(op.records.all())
+	end := op.r.Step(preview.StepRender)
+	rendered, err := op.render(first, number, helm.Capabilities)
+	end(err)
 	if err != nil {
+		return Deployed{}, err
+	}
+	if _, err := op.hired(); err != nil {
+		return Deployed{}, err
+	}
+	if err := op.recover(helm); err != nil {
 		return Deployed{}, err
 	}
 	var result ri.Releaser
 	if first {
-		result, err = op.install(helm).RunWithContext(op.rendering, ch, op.r.Values)
+		result, err = op.install(helm).RunWithContext(op.rendering, inert(rendered), rendered.Values)
 	} else {
-		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, ch, op.r.Values)
+		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
+	}
+	if op.applied != nil {
+		op.applied(err)
 	}
 	if err != nil {
 		return Deployed{}, op.explain(err)
@@ -184,21 +233,14 @@ func (op *operation) configure() (*action.Configuration, error) {
 	config.Transport = op.gate
 	mapper := &kinds{RESTMapper: op.c.mapper}
 	f := factory{config: config, mapper: mapper}
-	clients, err := f.KubernetesClientSet()
-	if err != nil {
-		return nil, err
-	}
-	capabilities, err := op.c.currentCapabilities(clients.Discovery())
+	capabilities, err := op.c.currentCapabilities(op.client.Discovery())
 	if err != nil {
 		return nil, err
 	}
 	log := quiet{op.c.log.With("namespace", namespace).Handler()}
-	err = inForce(op.ctx, func(context.Context) (err error) {
-		op.records, err = readRecords(namespace, clients.CoreV1().Secrets(namespace), op.client.CoreV1().Secrets(namespace))
-		return err
-	})
+	op.records, err = readRecords(namespace, op.client.CoreV1().Secrets(namespace))
 	if err != nil {
-		return nil, op.powerless(err)
+		return nil, err
 	}
 	op.records.before = op.beforeApply
 	op.records.SetLogger(log)
@@ -206,7 +248,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		Client:    &kube.Client{Factory: f, Namespace: namespace},
 		namespace: namespace,
 		kinds:     mapper,
-		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace},
+		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
 		unchecked: op.c.unchecked,
 	}
 	op.applier.SetLogger(log)
@@ -260,6 +302,7 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	if !op.settle() {
 		return op.ctx.Err()
 	}
+	op.applied = op.r.Step(preview.StepApply)
 	for _, h := range rel.Hooks {
 		runs := func(e release.HookEvent) bool {
 			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)
@@ -276,37 +319,23 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	}
 	for _, info := range list {
 		gvk := info.Mapping.GroupVersionKind
+		op.c.rememberRendered(info.Namespace, info)
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)
 }
 
-// powerless tells why the deployer may not do what the first thing is that it does.
-func (op *operation) powerless(err error) error {
-	switch {
-	case !unauthorized(err):
-		return err
-	case op.as.overtaken(op.ctx):
-		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
-	}
-	return preview.Fail(err, preview.Diagnosis{
-		Code:  preview.CodeNamespace,
-		Cause: fmt.Sprintf("The service account that applies charts has not the rights of the role %s: %s", deployerRole, oneLine(err.Error())),
-		Fix:   "Have the operator apply deploy/manifests of this version of Catalyst.",
-		Blame: preview.BlameCluster,
-	})
-}
-
 // explain tells the user's mistakes from outages.
 func (op *operation) explain(err error) error {
 	var failure *preview.Failure
+	as, _ := op.hired()
 	switch {
-	case unauthorized(err) && op.as.overtaken(op.ctx):
+	case unauthorized(err) && as.overtaken(op.ctx):
 		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
 	case errors.As(err, &failure):
 		return err
 	case !op.applier.built:
-		return renderFailure(err)
+		return render.Failure(err)
 	case terminating(err):
 		return fmt.Errorf("%w: %w", err, preview.ErrNotReady)
 	case strings.Contains(err.Error(), "cannot be imported into the current release"):
@@ -316,11 +345,18 @@ func (op *operation) explain(err error) error {
 			Fix:   "Give the object another name in the chart, or delete the one in the way.",
 			Blame: preview.BlameConfig,
 		})
+	case strings.Contains(err.Error(), "invalid resource name"): // found on this side, before it is sent
+		return preview.Fail(err, preview.Diagnosis{
+			Code:  preview.CodeApply,
+			Cause: "The chart makes an object whose name Kubernetes does not allow: " + oneLine(err.Error()),
+			Fix:   "Correct the object's name in the template, or the value it is made of.",
+			Blame: preview.BlameChange,
+		})
 	case strings.Contains(err.Error(), "record revision") && (apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)):
 		return preview.Fail(err, preview.Diagnosis{
 			Code:  preview.CodeChartInvalid,
-			Cause: "The chart is too large: Helm keeps chart and rendered objects in one Secret, and that holds 1 MiB after compression.",
-			Fix:   "Leave files out of the chart directory that it does not need.",
+			Cause: "The chart is too large: Helm keeps the rendered objects in one Secret, and that holds 1 MiB after compression.",
+			Fix:   "Leave out of previews what makes the chart so large.",
 			Blame: preview.BlameChange,
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -75,7 +76,7 @@ func (c *Cluster) hire(ctx context.Context, client kubernetes.Interface, namespa
 		}
 		return nil
 	})
-	return d, made.Wait()
+	return d, kind(made.Wait())
 }
 
 // dismissOthers removes the deployers of all other attempts. A later attempt that may still be at work is left alone.
@@ -141,6 +142,30 @@ func (d *deployer) dismiss(ctx context.Context, client kubernetes.Interface) err
 		})
 	}
 	return gone.Wait()
+}
+
+// ready returns when the API server knows what the deployer may do. It finds out by the least there is: whether anything is there of a kind.
+func (d *deployer) ready(ctx context.Context) error {
+	client, err := kubernetes.NewForConfigAndClient(rest.CopyConfig(d.c.config), &http.Client{Transport: d})
+	if err != nil {
+		return err
+	}
+	err = inForce(ctx, func(ctx context.Context) error {
+		_, err := client.CoreV1().ConfigMaps(d.namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		return err
+	})
+	switch {
+	case !unauthorized(err):
+		return err
+	case d.overtaken(ctx):
+		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
+	}
+	return preview.Fail(err, preview.Diagnosis{
+		Code:  preview.CodeNamespace,
+		Cause: fmt.Sprintf("The service account that applies charts has not the rights of the role %s: %s", deployerRole, oneLine(err.Error())),
+		Fix:   "Have the operator apply deploy/manifests of this version of Catalyst.",
+		Blame: preview.BlameCluster,
+	})
 }
 
 // overtaken reports whether the deployer was removed by somebody else.

@@ -10,18 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
-)
-
-// Codes of the diagnoses that only this package gives; the others are in package preview.
-const (
-	CodeImageNotFound   = "IMAGE_NOT_FOUND"  // the registry has no such image or tag
-	CodeImageDenied     = "IMAGE_DENIED"     // the registry wants credentials, or other ones
-	CodeImageName       = "IMAGE_NAME"       // not the name of an image
-	CodeContainerConfig = "CONTAINER_CONFIG" // a container refers to what is not there
-	CodeCrashLoop       = "CRASH_LOOP"       // a container ends again and again
-	CodeNotReady        = "NOT_READY"        // it was ready, and is no longer
-	CodeOutOfMemory     = "OUT_OF_MEMORY"    // a container is killed for using more memory than it may
 )
 
 // maxEvidence is how many lines of foreign text a diagnosis shows.
@@ -61,8 +51,8 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 	if s := status.Status(); s.Code == http.StatusNotFound && s.Details != nil && s.Details.Kind == "namespaces" {
 		return nil, false // deleted meanwhile
 	}
-	// A field that the kind does not have comes back as an internal error.
-	if strings.Contains(status.Status().Message, "failed to create typed patch object") {
+	// A field that the kind does not have comes back as an internal error, as does a webhook that does not answer.
+	if m := status.Status().Message; strings.Contains(m, "failed to create typed patch object") || strings.Contains(m, "failed calling webhook") {
 		return status, true
 	}
 	switch status.Status().Code {
@@ -74,70 +64,29 @@ func refusal(err error) (apierrors.APIStatus, bool) {
 }
 
 var (
-	applied    = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
-	repeated   = regexp.MustCompile(`^\S+ "[^"]*" is (invalid|forbidden): |^failed to create typed patch object \([^)]*\): `)
-	taken      = regexp.MustCompile(`\w+ "[^"]*" in namespace "[^"]*"`)
-	nilPointer = regexp.MustCompile(`nil pointer evaluating [^\n]*\.(\w+)`)
-	wrongType  = regexp.MustCompile(`can't evaluate field (\w+) in type [^\n]+`)
+	applied = regexp.MustCompile(`for object \S+/(\S+) \S+, Kind=(\w+)`)
+	taken   = regexp.MustCompile(`\w+ "[^"]*" in namespace "[^"]*"`)
 )
 
 // applyFailure is the diagnosis of an object that the API server refused.
 func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 	s := status.Status()
-	object := "an object"
+	refused := diagnose.Refusal{Code: int(s.Code), Message: s.Message}
 	if m := applied.FindStringSubmatch(err.Error()); m != nil {
-		object = fmt.Sprintf("%s %q", m[2], m[1])
+		refused.Ref = diagnose.Ref{Kind: m[2], Name: m[1]}
 	} else if s.Details != nil && s.Details.Name != "" {
-		object = fmt.Sprintf("%s %q", s.Details.Kind, s.Details.Name)
-	}
-	d := preview.Diagnosis{
-		Code:  preview.CodeApply,
-		Cause: fmt.Sprintf("The API server refused %s: %s", object, repeated.ReplaceAllString(oneLine(s.Message), "")),
-		Fix:   "Correct the object in the chart or its values and push again.",
-		Blame: preview.BlameChange,
+		refused.Ref = diagnose.Ref{Kind: s.Details.Kind, Name: s.Details.Name}
 	}
 	if s.Details != nil {
-		var evidence []string
 		for _, cause := range s.Details.Causes {
 			if cause.Field != "" {
-				evidence = append(evidence, cause.Field+": "+oneLine(cause.Message))
+				refused.Fields = append(refused.Fields, cause.Field+": "+oneLine(cause.Message))
 			}
 		}
-		d.Evidence = tail(evidence)
 	}
-	if s.Code == http.StatusForbidden {
-		d.Blame = preview.BlameConfig
-		switch {
-		case strings.Contains(s.Message, policyDenial):
-			_, said, _ := strings.Cut(oneLine(s.Message), policyDenial)
-			d.Cause = fmt.Sprintf("The API server refused %s: %s", object, said)
-			d.Fix = "Change the chart, or its values for previews; docs/guards.md says what a preview may have."
-		case strings.Contains(s.Message, "exceeded quota"):
-			d.Fix = "Ask for less in the values (replicas, requests, limits), or have the quota of the namespace raised."
-		case strings.Contains(s.Message, "cannot "):
-			d.Fix = "Leave this kind of object out of the preview, or have Catalyst's role extended by it."
-		}
-	}
-	return preview.Fail(err, d)
-}
-
-// renderFailure is the diagnosis of templates that do not render.
-func renderFailure(err error) *preview.Failure {
-	text := strings.TrimSpace(err.Error())
-	lines := strings.Split(text, "\n")
-	words := strings.Join(strings.Fields(text), " ")
-	words = nilPointer.ReplaceAllString(words, `"$1" is read from a value that is not set`)
-	words = wrongType.ReplaceAllString(words, `"$1" is read from a value that has no fields`)
-	d := preview.Diagnosis{
-		Code:  preview.CodeRender,
-		Cause: "The chart does not render: " + limit(words, 400),
-		Fix:   "Correct the template, or set the value it reads.",
-		Blame: preview.BlameChange,
-	}
-	if len(lines) > 1 {
-		d.Evidence = tail(lines)
-	}
-	return preview.Fail(err, d)
+	f := preview.Fail(err, diagnose.Explain(diagnose.Observed{Refused: &refused}))
+	f.Again = f.Diagnosis.Code == diagnose.CodeWebhookDown
+	return f
 }
 
 // policyDenial stands before what an admission policy says.

@@ -5,10 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -47,13 +55,30 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	patch(`{"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"},"template":{"spec":{"containers":[{"name":"web","args":["-sick"]}]}}}}`)
-	expect(CodeNotReady, `Deployment "web"`)
+	expect(diagnose.CodeNotReady, `Deployment "web"`)
 	patch(`{"spec":{"template":{"spec":{"containers":[{"name":"web","args":["-crash","0s"]}]}}}}`)
-	expect(CodeCrashLoop, `Deployment "web"`, "panic: cannot reach the database")
+	expect(diagnose.CodeDependency, `Deployment "web"`, "panic: cannot reach the database")
 	if err := b.ready(b.deploy(web(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	expect("")
+
+	// Somebody deletes a part of it; what others have put beside it does not count.
+	debug := strings.NewReplacer("{{ .Values.replicas }}", "1", "{{ .Values.image }}", "nowhere:5000/debug", "{{ toJson .Values.args }}", "[]",
+		"{{ .Values.commit | quote }}", "x", "name: web", "name: debug", "app: web", "app: debug").Replace(deploymentTemplate)
+	deployments := appsv1.SchemeGroupVersion.WithResource("deployments")
+	b.create(deployments, debug)
+	expect("")
+	for resource, words := range map[schema.GroupVersionResource]string{
+		deployments: `Deployment "web"`,
+		corev1.SchemeGroupVersion.WithResource("services"):        `Service "web"`,
+		networkingv1.SchemeGroupVersion.WithResource("ingresses"): `Ingress "web"`,
+	} {
+		saved := b.steal(resource, "web")
+		expect(diagnose.CodeObjectGone, words, "deleted")
+		b.create(resource, saved)
+		expect("")
+	}
 
 	refused := errors.New("connection refused")
 	b.traffic.intercept(func(*http.Request) (*http.Response, error) { return nil, refused })
@@ -71,4 +96,37 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(preview.CodeNamespace, b.id.Namespace)
+}
+
+// create makes an object of the namespace by hand.
+func (b *bundle) create(resource schema.GroupVersionResource, text string) {
+	b.t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), object); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.c.dynamic.Resource(resource).Namespace(b.id.Namespace).Create(b.t.Context(), object, metav1.CreateOptions{}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// steal deletes an object of the namespace by hand, and returns it as create takes it.
+func (b *bundle) steal(resource schema.GroupVersionResource, name string) string {
+	b.t.Helper()
+	objects := b.c.dynamic.Resource(resource).Namespace(b.id.Namespace)
+	object, err := objects.Get(b.t.Context(), name, metav1.GetOptions{})
+	if err == nil {
+		err = objects.Delete(b.t.Context(), name, metav1.DeleteOptions{})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	object.SetResourceVersion("")
+	object.SetUID("")
+	unstructured.RemoveNestedField(object.Object, "status")
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
 }

@@ -29,6 +29,7 @@ import (
 	"k8s.io/kubectl/pkg/validation"
 
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
 // RouteLogs sends what client-go says through klog to log, at debug level. klog has one logger for the whole process and
@@ -195,7 +196,7 @@ func (a *applier) Build(r io.Reader, validate bool) (kube.ResourceList, error) {
 func (a *applier) buildFailure(err error) error {
 	missing := a.kinds.missing.Load()
 	if missing == nil {
-		return renderFailure(err)
+		return render.Failure(err)
 	}
 	return preview.Fail(err, preview.Diagnosis{
 		Code:  preview.CodeApply,

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -35,6 +36,7 @@ type hookWaiter struct {
 	c         *Cluster
 	ctx       context.Context
 	namespace string
+	step      func(preview.StepName) (end func(error))
 }
 
 // Wait implements kube.Waiter.
@@ -67,70 +69,70 @@ func (w hookWaiter) WaitForDelete(list kube.ResourceList, timeout time.Duration)
 // WatchUntilReady returns when the hooks have ended well; a hook that fails, or cannot, is a *preview.Failure.
 func (w hookWaiter) WatchUntilReady(list kube.ResourceList, timeout time.Duration) error {
 	for _, info := range list {
-		var err error
 		switch info.Mapping.GroupVersionKind.GroupKind() {
-		case schema.GroupKind{Group: "batch", Kind: "Job"}:
-			err = w.job(info, timeout)
-		case schema.GroupKind{Kind: "Pod"}:
-			err = w.each(info, podResource, named(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
-				return w.pod(info, o, true)
-			})
-		}
-		if errors.Is(err, errTimeout) {
-			return w.late(info, timeout)
-		}
-		if err != nil {
-			return err
+		case schema.GroupKind{Group: "batch", Kind: "Job"}, schema.GroupKind{Kind: "Pod"}:
+			ended := w.step(preview.StepHooks)
+			err := w.end(info, timeout)
+			ended(err)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// end returns when a hook has ended well. It is watched with its pods: a Job whose image does not exist never fails by itself.
+func (w hookWaiter) end(info *resource.Info, timeout time.Duration) error {
+	gvk := info.Mapping.GroupVersionKind
+	ref := ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: w.namespace, Name: info.Name}
+	wait := newWait(w.c, Identity{Namespace: w.namespace}, []ObjectRef{ref}, timeout)
+	wait.hook = &diagnose.Hook{Ref: refOf(ref), Event: hookEvents(info)}
+	ctx, cancel := w.patience(info, timeout)
+	defer cancel()
+	err := wait.run(ctx, func(Progress) {})
+	var failure *preview.Failure
+	if err == nil || errors.As(err, &failure) {
+		return err
+	}
+	return fmt.Errorf("wait for hook %s: %w", ref, err)
+}
+
+// hookGrace is how long a hook that runs may go on when a push replaces its deployment: a migration that is cut off in the middle is
+// worse than one that ends.
+const hookGrace = time.Minute
+
+// patience returns the context of a wait for a hook. It ends with the deployment, but hookGrace later when that was replaced by a newer
+// commit while the hook was running. The limit holds as well when the API server takes a question and never answers.
+func (w hookWaiter) patience(info *resource.Info, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), timeout+2*evidenceTime)
+	stop := context.AfterFunc(w.ctx, func() {
+		if errors.Is(context.Cause(w.ctx), preview.ErrReplaced) && w.runs(ctx, info) {
+			select {
+			case <-time.After(hookGrace):
+			case <-ctx.Done():
+			}
+		}
+		cancel()
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// runs reports whether the hook has a pod that runs. When nobody can tell, it has none.
+func (w hookWaiter) runs(ctx context.Context, info *resource.Info) bool {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTime)
+	defer cancel()
+	which := named(info)
+	if info.Mapping.GroupVersionKind.Kind == "Job" {
+		which = metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + info.Name}
+	}
+	pods, err := w.c.client.CoreV1().Pods(w.namespace).List(ctx, which)
+	return err == nil && slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
+}
+
 // named chooses the object itself.
 func named(info *resource.Info) metav1.ListOptions {
 	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", info.Name).String()}
-}
-
-// podsOf chooses the pods of a Job.
-func podsOf(info *resource.Info) metav1.ListOptions {
-	return metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + info.Name}
-}
-
-func (w hookWaiter) job(info *resource.Info, timeout time.Duration) error {
-	// The pods as well: a Job whose image does not exist never fails by itself.
-	pods, cancel := context.WithCancel(w.ctx)
-	defer cancel()
-	hopeless := make(chan error, 1)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		inner := w
-		inner.ctx = pods
-		err := inner.each(info, podResource, podsOf(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
-			return w.pod(info, o, false)
-		})
-		var failure *preview.Failure
-		if errors.As(err, &failure) {
-			hopeless <- failure
-			cancel()
-		}
-	}()
-	inner := w
-	inner.ctx = pods
-	err := inner.each(info, jobResource, named(info), timeout, func(o *unstructured.Unstructured) (bool, error) {
-		return w.ended(info, o)
-	})
-	cancel()
-	<-done
-	if err == nil {
-		return nil
-	}
-	select {
-	case failure := <-hopeless:
-		return failure
-	default:
-		return err
-	}
 }
 
 var errTimeout = errors.New("time is up")
@@ -172,110 +174,16 @@ func (w hookWaiter) each(
 	}
 }
 
-// ended reports whether a hook's Job is complete.
-func (w hookWaiter) ended(info *resource.Info, object *unstructured.Unstructured) (bool, error) {
-	if object == nil {
-		return false, nil
-	}
-	var job batchv1.Job
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &job); err != nil {
-		return false, fmt.Errorf("read job %s: %w", info.Name, err)
-	}
-	for _, cond := range job.Status.Conditions {
-		if cond.Status != corev1.ConditionTrue {
-			continue
-		}
-		switch cond.Type {
-		case batchv1.JobComplete:
-			return true, nil
-		case batchv1.JobFailed:
-			pods, err := w.c.client.CoreV1().Pods(w.namespace).List(w.ctx, podsOf(info))
-			if err != nil {
-				return false, fmt.Errorf("list the pods of job %s: %w", info.Name, err)
-			}
-			theirs := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !metav1.IsControlledBy(&p, &job) })
-			return false, w.failed(info, newest(theirs), oneLine(cond.Message))
-		}
-	}
-	return false, nil
-}
-
-// pod looks at a pod of a hook. A hook that is a pod itself has ended when the pod has.
-func (w hookWaiter) pod(info *resource.Info, object *unstructured.Unstructured, whole bool) (bool, error) {
-	if object == nil {
-		return false, nil
-	}
-	var pod corev1.Pod
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &pod); err != nil {
-		return false, fmt.Errorf("read pod %s: %w", object.GetName(), err)
-	}
-	// A pod of the Job's last run, of the same name, may not have been collected yet.
-	job, err := metaOf(info.Object)
-	if err != nil {
-		return false, fmt.Errorf("read hook %s: %w", info.Name, err)
-	}
-	if !whole && !metav1.IsControlledBy(&pod, job) {
-		return false, nil
-	}
-	if whole && pod.Status.Phase == corev1.PodSucceeded {
-		return true, nil
-	}
-	if whole && pod.Status.Phase == corev1.PodFailed {
-		return false, w.failed(info, &pod, pod.Status.Message)
-	}
-	if t := examine(&pod, time.Now()); t != nil && t.code != CodeCrashLoop && t.code != CodeOutOfMemory {
-		return false, w.c.podFailure(w.ctx, hookName(info), &pod, t)
-	}
-	return false, nil
-}
-
-// failed is the diagnosis of a hook that ended badly, with the last words of its pod.
-func (w hookWaiter) failed(info *resource.Info, pod *corev1.Pod, message string) error {
-	d := preview.Diagnosis{
-		Code:  preview.CodeHook,
-		Cause: fmt.Sprintf("The %s failed.", hookName(info)),
-		Fix:   "See its log; the objects of the release were not brought up to date.",
-		Blame: preview.BlameChange,
-	}
-	if message != "" {
-		d.Cause = fmt.Sprintf("The %s failed: %s", hookName(info), message)
-	}
-	if pod != nil {
-		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-			if t := lastEnd(status); t != nil && t.ExitCode != 0 {
-				d.Cause = fmt.Sprintf("The %s failed: container %s ended with exit code %d.", hookName(info), status.Name, t.ExitCode)
-				d.Evidence = w.c.lastLines(w.ctx, pod, status.Name)
-				break
-			}
-		}
-	}
-	return preview.Fail(nil, d)
-}
-
-// late is the diagnosis of a hook that does not end.
-func (w hookWaiter) late(info *resource.Info, timeout time.Duration) error {
-	return preview.Fail(nil, preview.Diagnosis{
-		Code:  preview.CodeHook,
-		Cause: fmt.Sprintf("The %s has not ended within %s.", hookName(info), timeout),
-		Fix:   "Make it end sooner, or give it more time in the configuration.",
-		Blame: preview.BlameChange,
-	})
-}
-
+// hookName names a hook for people.
 func hookName(info *resource.Info) string {
-	events := "hook"
-	if object, err := metaOf(info.Object); err == nil && object.GetAnnotations()["helm.sh/hook"] != "" {
-		events = object.GetAnnotations()["helm.sh/hook"] + " hook"
-	}
-	return fmt.Sprintf("%s %s %q", events, info.Mapping.GroupVersionKind.Kind, info.Name)
+	return fmt.Sprintf("%s hook %s %q", hookEvents(info), info.Mapping.GroupVersionKind.Kind, info.Name)
 }
 
-func newest(pods []corev1.Pod) *corev1.Pod {
-	var last *corev1.Pod
-	for i := range pods {
-		if last == nil || last.CreationTimestamp.Before(&pods[i].CreationTimestamp) {
-			last = &pods[i]
-		}
+// hookEvents are the events a hook is for, as its annotation has them.
+func hookEvents(info *resource.Info) string {
+	object, err := metaOf(info.Object)
+	if err != nil {
+		return "Helm"
 	}
-	return last
+	return object.GetAnnotations()["helm.sh/hook"]
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -64,13 +65,13 @@ func TestHooks(t *testing.T) {
 
 	started := time.Now()
 	_, err = try(jobTemplate, time.Minute, map[string]any{"hook": []any{}, "hookImage": clustertest.Registry(t) + "/nothing:here"})
-	wantText(t, diagnosis(t, err), CodeImageNotFound, `Job "migrate"`, "/nothing:here")
+	wantText(t, diagnosis(t, err), diagnose.CodeImageNotFound, `Job "migrate"`, "/nothing:here")
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("a missing image was told after %s", took)
 	}
 
 	_, err = try(jobTemplate, 2*time.Second, map[string]any{"hook": []any{}})
-	wantText(t, diagnosis(t, err), preview.CodeHook, `Job "migrate"`, "not ended within 2s")
+	wantText(t, diagnosis(t, err), diagnose.CodeHookTimeout, `Job "migrate"`, "not ended within 2s")
 
 	d, err := try(jobTemplate, time.Minute, map[string]any{"hook": []any{"-exit", "0"}})
 	if err != nil || len(d.Objects) != 4 {

@@ -18,11 +18,28 @@ import (
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/render"
 )
 
+// renderer is shared by all tests: it keeps no state between charts.
+var renderer *render.Renderer
+
+// run is the tests, with what they share.
+type run struct{ m *testing.M }
+
+// Run implements goleak.TestingM.
+func (r run) Run() int {
+	renderer = render.New(render.Options{})
+	defer renderer.Close()
+	return r.m.Run()
+}
+
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == render.Command {
+		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	RouteLogs(slog.New(slog.DiscardHandler))
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(run{m},
 		goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"), // connections kept for the next test
 		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
 		goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"),
@@ -112,6 +129,7 @@ func newCluster(t testing.TB, tr *traffic) *Cluster {
 	c, err := New(t.Context(), Options{
 		Kubeconfig: clustertest.Catalyst(t, "test"),
 		InstanceID: "test",
+		Renderer:   renderer,
 		Log:        slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: logLevel()})),
 		wrap:       func(next http.RoundTripper) http.RoundTripper { return through{tr, next} },
 	})

@@ -106,25 +106,28 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity, g Guards) (u
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
 }
 
-// DeleteNamespace starts the deletion of the namespace and all it holds, and returns without waiting (see WaitGone). It reads the
-// namespace first and deletes exactly what it has read: one that is gone or already going is success, one that is not ours or has
-// another UID than id is preview.ErrConflict and stays.
+// DeleteNamespace deletes what runs in the namespace, waits at most 35 seconds until its pods have ended, starts the deletion of the
+// namespace with all else it holds, and returns without waiting for that (see WaitGone). It reads the namespace first and deletes
+// exactly what it has read: one that is gone or already going is success, one that is not ours or has another UID than id is
+// preview.ErrConflict and stays. Stopped anywhere in the middle, it may be called again.
 func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
+	defer c.seen.forget(id.Namespace)
+	ns, err := c.doomed(ctx, id)
+	if ns == nil {
+		return err
+	}
+	id.UID = string(ns.UID)
+	if err := c.drain(ctx, id); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("empty namespace %s: %w", id.Namespace, err)
+	}
 	const rounds = 4
-	var err error
 	for range rounds {
-		var ns *corev1.Namespace
-		ns, err = c.live(ctx, id)
-		if apierrors.IsNotFound(err) {
-			return nil
+		if ns, err = c.doomed(ctx, id); ns == nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("delete namespace: %w", err)
-		}
-		if ns.DeletionTimestamp != nil {
-			return nil
-		}
-		grace, foreground := int64(30), metav1.DeletePropagationForeground
+		grace, foreground := int64(podGrace.Seconds()), metav1.DeletePropagationForeground
 		err = c.client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{
 			GracePeriodSeconds: &grace,
 			PropagationPolicy:  &foreground,
@@ -141,6 +144,20 @@ func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
 	return kind(fmt.Errorf("delete namespace %s: %w", id.Namespace, err))
 }
 
+// doomed reads the namespace that is to be deleted: nil without an error when it is gone or going.
+func (c *Cluster) doomed(ctx context.Context, id Identity) (*corev1.Namespace, error) {
+	ns, err := c.live(ctx, id)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // there is nothing to delete
+	case err != nil:
+		return nil, fmt.Errorf("delete namespace: %w", err)
+	case ns.DeletionTimestamp != nil:
+		return nil, nil //nolint:nilnil // as above
+	}
+	return ns, nil
+}
+
 // Namespaces lists every namespace of this instance, those being deleted included.
 func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 	selector := labels.SelectorFromSet(labels.Set{LabelInstance: c.instance, LabelManagedBy: managedBy}).String()
@@ -155,11 +172,7 @@ func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 			if ns.Labels[labelProbe] != "" {
 				continue
 			}
-			id := Identity{Namespace: ns.Name, UID: string(ns.UID), Repository: ns.Annotations[AnnotationRepository]}
-			id.Key.RepositoryID, err = strconv.ParseInt(ns.Labels[LabelRepositoryID], 10, 64)
-			if err == nil {
-				id.Key.Number, err = strconv.Atoi(ns.Labels[LabelPullRequest])
-			}
+			id, err := identityOf(&ns)
 			if err != nil {
 				c.log.WarnContext(ctx, "namespace with our label but without a pull request: left alone", "namespace", ns.Name, "err", err)
 				continue
@@ -170,4 +183,14 @@ func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 			return found, nil
 		}
 	}
+}
+
+// identityOf reads from a namespace of ours whose it is.
+func identityOf(ns *corev1.Namespace) (id Identity, err error) {
+	id = Identity{Namespace: ns.Name, UID: string(ns.UID), Repository: ns.Annotations[AnnotationRepository]}
+	if id.Key.RepositoryID, err = strconv.ParseInt(ns.Labels[LabelRepositoryID], 10, 64); err != nil {
+		return id, err
+	}
+	id.Key.Number, err = strconv.Atoi(ns.Labels[LabelPullRequest])
+	return id, err
 }

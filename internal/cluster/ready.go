@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -27,12 +27,13 @@ type Progress struct {
 
 // WaitReady waits until all the objects are ready: workloads when the revision that was applied runs completely (an older one that
 // still does counts for nothing), Jobs when they are complete, other objects by their conditions, and those without any, Ingress
-// among them, when they exist.
+// among them, when they exist. What was ready is noted at the namespace, for Health.
 // progress (may be nil) is called from one goroutine, on every change and only then.
 //
 // A rollout that has failed or that cannot succeed (an image that does not exist, a container that crashes again and again, …) ends the wait
 // at once with a *preview.Failure, the limit with one of code TIMEOUT that names what was waited for.
-func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) error {
+func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRef, limit time.Duration, progress func(Progress)) (err error) {
+	defer func() { err = c.hidden(ctx, id, err) }()
 	w := newWait(c, id, objects, limit)
 	if progress == nil {
 		progress = func(Progress) {}
@@ -40,7 +41,10 @@ func (c *Cluster) WaitReady(ctx context.Context, id Identity, objects []ObjectRe
 	// The limit holds as well when the API server takes a question and never answers.
 	bounded, cancel := context.WithTimeout(ctx, limit+2*evidenceTime)
 	defer cancel()
-	err := w.run(bounded, progress)
+	err = w.run(bounded, progress)
+	if err == nil {
+		err = c.note(ctx, id, objects)
+	}
 	var failure *preview.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err
@@ -64,6 +68,9 @@ type wait struct {
 	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
 	errs      map[schema.GroupVersionResource]error // why there is none at the moment
 	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
+	began     time.Time
+	hook      *diagnose.Hook // what is waited for, when it is a hook
+	evidence  evidence
 }
 
 func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wait {
@@ -74,6 +81,7 @@ func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wa
 		seen:      map[schema.GroupVersionResource]bool{},
 		errs:      map[schema.GroupVersionResource]error{},
 		owners:    map[string]*appsv1.ReplicaSet{},
+		began:     time.Now(),
 	}
 }
 
@@ -105,6 +113,11 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 		running.Go(func() { w.exists(inner, ref, w.resources[ref], changes) })
 	}
 
+	w.evidence.follow = func(o observer) {
+		o.out = changes
+		running.Go(func() { o.run(inner) })
+	}
+
 	timer := time.NewTimer(w.limit)
 	defer timer.Stop()
 	// For what depends on the time alone; asks the API server nothing.
@@ -129,8 +142,8 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 				}
 			}
 		}
-		for _, err := range w.errs {
-			if apierrors.IsForbidden(err) {
+		for resource, err := range w.errs {
+			if resource != eventResource && apierrors.IsForbidden(err) {
 				return kind(err)
 			}
 		}
@@ -146,18 +159,6 @@ func (w *wait) run(ctx context.Context, progress func(Progress)) error {
 			return nil
 		}
 	}
-}
-
-// settles reports whether an object goes on changing after it was applied until it is ready. The others are ready when they exist.
-func settles(ref ObjectRef) bool {
-	switch ref.Group {
-	case "apps", "batch":
-		return ref.Kind != "ControllerRevision" && ref.Kind != "CronJob"
-	case "":
-		return ref.Kind == "Pod" || ref.Kind == "PersistentVolumeClaim"
-	}
-	// Custom resources have conditions; Kubernetes' own groups that are left have nothing to wait for.
-	return strings.Contains(ref.Group, ".") && !strings.HasSuffix(ref.Group, ".k8s.io")
 }
 
 // exists sends the object as soon as it is there.
@@ -202,25 +203,4 @@ func (w *wait) take(ch change) {
 			w.objects[k] = object
 		}
 	}
-}
-
-// look judges the state of the release: how far it is, or why it will not get there.
-func (w *wait) look(ctx context.Context) (Progress, error) {
-	p := Progress{Total: len(w.refs)}
-	waiting := map[string]ObjectRef{} // "Kind/name" of what is not ready
-	for _, ref := range w.refs {
-		ready, why, err := w.judge(ctx, ref)
-		if err != nil {
-			return p, err
-		}
-		if ready {
-			p.Ready++
-			continue
-		}
-		waiting[ref.Kind+"/"+ref.Name] = ref
-		if p.Waiting == "" {
-			p.Waiting = why
-		}
-	}
-	return p, w.pods(ctx, waiting)
 }

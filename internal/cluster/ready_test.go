@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
+	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -87,7 +89,7 @@ func TestMissingImageFailsFastAndIsForgotten(t *testing.T) {
 	started := time.Now()
 	missing := clustertest.Registry(t) + "/app:not-built-yet"
 	err := b.ready(b.deploy(web(), map[string]any{"image": missing}))
-	wantText(t, diagnosis(t, err), CodeImageNotFound, `Deployment "web"`, missing)
+	wantText(t, diagnosis(t, err), diagnose.CodeImageNotFound, `Deployment "web"`, missing)
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("told after %s", took)
 	}
@@ -106,7 +108,7 @@ func TestCrashLoop(t *testing.T) {
 	if took := time.Since(started); took > 45*time.Second {
 		t.Errorf("told after %s", took)
 	}
-	wantText(t, diagnosis(t, err), CodeCrashLoop, `Deployment "web"`, "exit code 3", "panic: cannot reach the database at db:5432")
+	wantText(t, diagnosis(t, err), diagnose.CodeDependency, `Deployment "web"`, "exit code 3", "panic: cannot reach the database at db:5432")
 }
 
 // TestCrashWhileSomethingStarts: an application that crashes until its database is there is not given up before it is.
@@ -122,7 +124,7 @@ func TestCrashWhileSomethingStarts(t *testing.T) {
 	b.eventually(func() error {
 		pods, err := b.admin.CoreV1().Pods(b.id.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
 		if err == nil && len(pods.Items) == 1 && len(pods.Items[0].Status.ContainerStatuses) == 1 {
-			if crashing = pods.Items[0].Status.ContainerStatuses[0]; crashing.RestartCount >= crashes {
+			if crashing = pods.Items[0].Status.ContainerStatuses[0]; crashing.RestartCount >= 3 {
 				return nil
 			}
 		}
@@ -133,7 +135,8 @@ func TestCrashWhileSomethingStarts(t *testing.T) {
 		t.Fatalf("given up after %d restarts: %v", crashing.RestartCount, err)
 	default:
 	}
-	wantText(t, diagnosis(t, <-wait), CodeCrashLoop, `Deployment "web"`)
+	// The database is what never came; the crash is its consequence.
+	wantText(t, diagnosis(t, <-wait), diagnose.CodeProbe, `Deployment "db"`)
 }
 
 func TestOutOfMemory(t *testing.T) {
@@ -141,7 +144,7 @@ func TestOutOfMemory(t *testing.T) {
 	b := connect(t)
 	b.namespace()
 	err := b.ready(b.deploy(web(), map[string]any{"args": []any{"-oom"}}))
-	wantText(t, diagnosis(t, err), CodeOutOfMemory, `Deployment "web"`, "64Mi")
+	wantText(t, diagnosis(t, err), diagnose.CodeOutOfMemory, `Deployment "web"`, "64Mi")
 }
 
 func TestContainersThatCannotStart(t *testing.T) {
@@ -150,14 +153,14 @@ func TestContainersThatCannotStart(t *testing.T) {
 	b.namespace()
 	reference := strings.Replace(deploymentTemplate, "env: [", "env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: nowhere, key: token}}}, ", 1)
 	err := b.ready(b.deploy(makeChart(map[string]string{"deployment.yaml": reference}), nil))
-	wantText(t, diagnosis(t, err), CodeContainerConfig, `Deployment "web"`, `"nowhere"`)
+	wantText(t, diagnosis(t, err), diagnose.CodeContainerConfig, `Deployment "web"`, `"nowhere"`)
 
 	err = b.ready(b.deploy(web(), map[string]any{"image": "Not/An:Image:Name"}))
-	wantText(t, diagnosis(t, err), CodeImageName, `Deployment "web"`, "Not/An:Image:Name")
+	wantText(t, diagnosis(t, err), diagnose.CodeImageName, `Deployment "web"`, "Not/An:Image:Name")
 
 	command := strings.Replace(deploymentTemplate, "args: ", "command: [/no/such/program]\n        args: ", 1)
 	err = b.ready(b.deploy(makeChart(map[string]string{"deployment.yaml": command}), nil))
-	wantText(t, diagnosis(t, err), CodeContainerConfig, `Deployment "web"`, "/no/such/program")
+	wantText(t, diagnosis(t, err), diagnose.CodeContainerStart, `Deployment "web"`, "/no/such/program")
 }
 
 func TestTimeoutNamesWhatIsWaitedFor(t *testing.T) {
@@ -167,13 +170,13 @@ func TestTimeoutNamesWhatIsWaitedFor(t *testing.T) {
 	b.namespace()
 	d := b.deploy(web(), map[string]any{"args": []any{"-sick"}})
 	err := b.c.WaitReady(t.Context(), b.id, d.Objects, 8*time.Second, nil)
-	wantText(t, diagnosis(t, err), preview.CodeTimeout, `Deployment "web"`, "8s", "not ready", "Readiness probe failed")
+	wantText(t, diagnosis(t, err), diagnose.CodeProbe, `Deployment "web"`, "503", "Readiness probe failed")
 
 	huge := strings.Replace(deploymentTemplate, "memory: 16Mi", "memory: 4Ti", 1)
 	huge = strings.Replace(huge, "memory: 64Mi", "memory: 4Ti", 1)
 	d = b.deploy(makeChart(map[string]string{"deployment.yaml": huge}), nil)
 	err = b.c.WaitReady(t.Context(), b.id, d.Objects, 4*time.Second, nil)
-	wantText(t, diagnosis(t, err), preview.CodeTimeout, `Deployment "web"`, "Insufficient memory")
+	wantText(t, diagnosis(t, err), diagnose.CodeNoCapacity, `Deployment "web"`, "4Ti", "Insufficient memory")
 }
 
 func TestObjectThatIsGone(t *testing.T) {
@@ -197,7 +200,7 @@ func TestFailedJobEndsTheWait(t *testing.T) {
 	b.namespace()
 	job := strings.Replace(jobTemplate, `, annotations: {helm.sh/hook: "pre-install,pre-upgrade"}`, "", 1)
 	d := b.deploy(withJob(job), map[string]any{"hook": []any{"-exit", "9"}})
-	wantText(t, diagnosis(t, b.ready(d)), preview.CodeRollout, `Job "migrate"`, "ends with code 9")
+	wantText(t, diagnosis(t, b.ready(d)), diagnose.CodeJob, `Job "migrate"`, "ends with code 9")
 }
 
 func TestPodsThatAdmissionRefuses(t *testing.T) {
@@ -205,7 +208,7 @@ func TestPodsThatAdmissionRefuses(t *testing.T) {
 	b := connect(t)
 	b.namespace()
 	d := b.deploy(makeChart(map[string]string{"deployment.yaml": strings.Replace(deploymentTemplate, "runAsNonRoot: true, runAsUser: 65534", "runAsUser: 0", 1)}), nil)
-	wantText(t, diagnosis(t, b.ready(d)), preview.CodeRollout, `Deployment "web"`, "violates PodSecurity", "runAsNonRoot")
+	wantText(t, diagnosis(t, b.ready(d)), diagnose.CodeAdmission, `Deployment "web"`, "violates PodSecurity", "runAsNonRoot")
 }
 
 func TestSetsOfPods(t *testing.T) {
@@ -224,7 +227,7 @@ func TestSetsOfPods(t *testing.T) {
 	missing := clustertest.Registry(t) + "/app:gone"
 	for kind, template := range map[string]string{"StatefulSet": stateful, "DaemonSet": daemon} {
 		d := b.deploy(makeChart(map[string]string{"set.yaml": template}), map[string]any{"image": missing})
-		wantText(t, diagnosis(t, b.ready(d)), CodeImageNotFound, kind+` "web"`, missing)
+		wantText(t, diagnosis(t, b.ready(d)), diagnose.CodeImageNotFound, kind+` "web"`, missing)
 	}
 }
 
@@ -255,10 +258,22 @@ func TestWatchExpired(t *testing.T) {
 	b := connect(t)
 	b.namespace()
 	var expired atomic.Int32
+	var mu sync.Mutex
+	behind := map[string]bool{} // what has to be listed before it is watched again
 	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
-		if req.URL.Query().Get("watch") != "true" || expired.Add(1) > 4 {
+		mu.Lock()
+		defer mu.Unlock()
+		if req.URL.Query().Get("watch") != "true" {
+			delete(behind, req.URL.Path)
 			return nil, nil
 		}
+		if behind[req.URL.Path] {
+			t.Errorf("%s is watched again without a new listing", req.URL.Path)
+		}
+		if expired.Add(1) > 4 {
+			return nil, nil
+		}
+		behind[req.URL.Path] = true
 		const gone = `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410,"message":"too old resource version"}}`
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(gone)), Request: req}, nil
 	})
@@ -351,5 +366,5 @@ func TestQuotaIsNamed(t *testing.T) {
 	}
 	d := b.deploy(web(), map[string]any{"replicas": 2})
 	err := b.c.WaitReady(t.Context(), b.id, d.Objects, 5*time.Second, nil)
-	wantText(t, diagnosis(t, err), preview.CodeTimeout, `Deployment "web"`, "exceeded quota")
+	wantText(t, diagnosis(t, err), diagnose.CodeQuota, `Deployment "web"`, "exceeded quota")
 }

@@ -10,7 +10,6 @@ import (
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
@@ -26,10 +25,8 @@ type records struct {
 	before  func(*release.Release) error // called before a new revision is recorded, that is before anything is applied
 }
 
-// readRecords lists them as the deployer and has them written by Catalyst: a chart, which is applied as the deployer, cannot be told from a record
-// otherwise, and Catalyst reads what it finds in one.
-func readRecords(namespace string, deployer, own typedcorev1.SecretInterface) (*records, error) {
-	secrets := listed{SecretInterface: own, by: deployer}
+// readRecords reads and writes them as Catalyst itself. Only what has the type of a record is one: a chart cannot make that.
+func readRecords(namespace string, secrets typedcorev1.SecretInterface) (*records, error) {
 	r := &records{Memory: driver.NewMemory(), stored: driver.NewSecrets(secrets), secrets: secrets}
 	r.SetNamespace(namespace)
 	found, err := r.stored.Query(map[string]string{"name": preview.Release, "owner": "helm"})
@@ -44,18 +41,6 @@ func readRecords(namespace string, deployer, own typedcorev1.SecretInterface) (*
 		}
 	}
 	return r, nil
-}
-
-// listed are Secrets that one identity lists and another does everything else with.
-type listed struct {
-	typedcorev1.SecretInterface
-	by typedcorev1.SecretInterface
-}
-
-// List implements typedcorev1.SecretInterface.
-func (l listed) List(ctx context.Context, o metav1.ListOptions) (*corev1.SecretList, error) {
-	o.FieldSelector = "type=helm.sh/release.v1"
-	return l.by.List(ctx, o)
 }
 
 func recordKey(r *release.Release) string {

@@ -3,25 +3,22 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
-	release "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// recover makes a release that a dead process has left usable again, and reports whether no revision of it has ever come through, so that
-// the chart is to be installed rather than upgraded (its install hooks have never succeeded).
-func (op *operation) recover(helm *action.Configuration) (first bool, err error) {
+// recover makes a release that a dead process has left half-done usable again.
+func (op *operation) recover(helm *action.Configuration) error {
 	revisions := op.records.all()
 	if len(revisions) == 0 {
-		return true, nil
+		return nil
 	}
 	switch last := revisions[0]; last.Info.Status {
 	case rcommon.StatusPendingInstall, rcommon.StatusPendingUpgrade, rcommon.StatusPendingRollback, rcommon.StatusUnknown:
@@ -29,18 +26,17 @@ func (op *operation) recover(helm *action.Configuration) (first bool, err error)
 			"namespace", last.Namespace, "revision", last.Version, "status", last.Info.Status)
 		last.SetStatus(rcommon.StatusFailed, "Interrupted in state "+last.Info.Status.String())
 		if err := helm.Releases.Update(last); err != nil {
-			return false, fmt.Errorf("mark revision %d failed: %w", last.Version, err)
+			return fmt.Errorf("mark revision %d failed: %w", last.Version, err)
 		}
 	case rcommon.StatusUninstalling, rcommon.StatusUninstalled:
 		op.c.log.WarnContext(op.ctx, "release left uninstalling: finished", "namespace", last.Namespace, "revision", last.Version)
 		u := action.NewUninstall(helm)
 		u.WaitStrategy, u.Timeout = kube.HookOnlyStrategy, op.hookTimeout()
 		if _, err := u.Run(preview.Release); err != nil {
-			return false, fmt.Errorf("finish uninstalling revision %d: %w", last.Version, err)
+			return fmt.Errorf("finish uninstalling revision %d: %w", last.Version, err)
 		}
-		return true, nil
 	}
-	return !slices.ContainsFunc(revisions, func(r *release.Release) bool { return r.Info.Status != rcommon.StatusFailed }), nil
+	return nil
 }
 
 // prune deletes what revisions that never came through have made and the new one does not have. Helm compares only with the last

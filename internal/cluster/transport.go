@@ -98,18 +98,33 @@ func (b *body) Close() error {
 }
 
 // leased is the transport under all others: it refuses a write whose context carries a lease that is over. A process that was paused
-// wakes up in the middle of what it was doing, with another one long at work in its place.
+// wakes up in the middle of what it was doing, with another one long at work in its place. A write that is under way when its context
+// ends may linger: cut off, it would be unknown whether it happened, and it might still arrive after the next one's.
 type leased struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (l leased) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead && !preview.LeaseHeld(req.Context()) {
+	if req.Method == http.MethodGet || req.Method == http.MethodHead {
+		return l.next.RoundTrip(req)
+	}
+	err := req.Context().Err()
+	if err == nil && !preview.LeaseHeld(req.Context()) {
+		err = leaseOver(req)
+	}
+	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, leaseOver(req)
+		return nil, err
 	}
-	return l.next.RoundTrip(req)
+	ctx, cancel := preview.Linger(req.Context(), linger)
+	resp, err := l.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &body{ReadCloser: resp.Body, done: cancel}
+	return resp, nil
 }
 
 func leaseOver(req *http.Request) error {

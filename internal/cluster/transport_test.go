@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -82,4 +84,70 @@ func TestGateWaitsForWrites(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGateWithoutLease: Helm's writes, a release that is unlocked among them, go out only while the lease is held.
+func TestGateWithoutLease(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	held := true
+	g := &gate{ctx: preview.WithLease(t.Context(), func() bool { return held }), next: roundTrip(func(req *http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+	})}
+	for _, held = range []bool{true, false} {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+			resp, err := g.RoundTrip(httptest.NewRequestWithContext(t.Context(), method, "/api/v1/namespaces/a/secrets/sh.helm.release.v1.preview.v2", nil))
+			if err == nil {
+				resp.Body.Close()
+			}
+			if refused := errors.Is(err, preview.ErrStale); refused == (held || method == http.MethodGet) {
+				t.Errorf("%s with the lease held %t: %v", method, held, err)
+			}
+		}
+	}
+	if sent != 6 {
+		t.Errorf("%d requests were sent, want 6", sent)
+	}
+}
+
+// TestLeased: a write under way when its work is stopped gets a little time for its answer; none leaves without the lease, or
+// after the end of its work.
+func TestLeased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		slow := leased{roundTrip(func(req *http.Request) (*http.Response, error) {
+			sent++
+			select {
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			case <-time.After(time.Second):
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+			}
+		})}
+		held := true
+		ctx, cancel := context.WithCancel(preview.WithLease(t.Context(), func() bool { return held }))
+		try := func(method string) error {
+			resp, err := slow.RoundTrip(httptest.NewRequestWithContext(ctx, method, "/x", nil))
+			if err == nil {
+				resp.Body.Close()
+			}
+			return err
+		}
+		time.AfterFunc(time.Second/2, cancel)
+		if err := try(http.MethodDelete); err != nil {
+			t.Errorf("a write that was under way at the end: %v", err)
+		}
+		if err := try(http.MethodDelete); !errors.Is(err, context.Canceled) || sent != 1 {
+			t.Errorf("a write after the end: %v, %d sent", err, sent)
+		}
+		ctx, held = preview.WithLease(t.Context(), func() bool { return held }), false
+		if err := try(http.MethodDelete); !errors.Is(err, preview.ErrStale) || sent != 1 {
+			t.Errorf("a write without the lease: %v, %d sent", err, sent)
+		}
+		if err := try(http.MethodGet); err != nil {
+			t.Errorf("a read without the lease: %v", err)
+		}
+	})
 }

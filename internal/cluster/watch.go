@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,10 @@ import (
 
 // pollInterval is how often the objects are listed while no watch can be held (S4).
 const pollInterval = 2 * time.Second
+
+// resync is how long a watch is believed without a new listing. One that has gone silent, somewhere between here and the API server,
+// looks just like one with nothing to tell.
+const resync = 15 * time.Second
 
 // change is what an observer learnt about the objects of one resource.
 type change struct {
@@ -34,16 +39,11 @@ type observer struct {
 }
 
 // run sends a listing, then changes as they come, until ctx is done. It resumes a watch that ended where it ended, lists anew when
-// that is too long ago (410), and lists every two seconds while the API server grants no watch.
+// that is too long ago (410) and in any case every 15 seconds, and lists every two seconds while the API server grants no watch.
 func (o *observer) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		started := time.Now()
-		version, err := o.list(ctx)
-		if err != nil {
-			o.send(ctx, change{err: err})
-		} else {
-			o.follow(ctx, version)
-		}
+		o.round(ctx)
 		// A watch that is refused, or ends as soon as it is granted, must not become a busy loop.
 		if rest := pollInterval - time.Since(started); rest > 0 {
 			select {
@@ -52,6 +52,19 @@ func (o *observer) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// round is one listing and what follows from it. Nothing in it outlasts resync: not an answer that never comes either.
+func (o *observer) round(ctx context.Context) {
+	// Those that began together need not all list at the same moment.
+	bounded, cancel := context.WithTimeout(ctx, resync-rand.N(resync/5))
+	defer cancel()
+	version, err := o.list(bounded)
+	if err != nil {
+		o.send(ctx, change{err: err})
+		return
+	}
+	o.follow(bounded, version)
 }
 
 func (o *observer) send(ctx context.Context, c change) {

@@ -24,6 +24,7 @@ type Config struct {
 	GitHub       GitHub       `key:"github"`
 	Cluster      Cluster      `key:"cluster"`
 	Preview      Preview      `key:"preview"`
+	Render       Render       `key:"render"`
 	Limits       Limits       `key:"limits"`
 	Worker       Worker       `key:"worker"`
 	Repositories []Repository `key:"repositories" doc:"Repositories that get previews."`
@@ -72,8 +73,9 @@ func (g GitHub) WebhookSecrets() [][]byte {
 
 // Cluster says which Kubernetes cluster runs the previews.
 type Cluster struct {
-	Kubeconfig string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
-	ProbeImage string `key:"probe_image" doc:"Catalyst's own image, with which it finds out at each start, by two pods in a namespace of their own, whether the cluster enforces NetworkPolicy. Unset: not found out."`
+	Kubeconfig       string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
+	SecretsNamespace string `key:"secrets_namespace" doc:"Namespace of the Secrets that previews get copies of. Unset: the one in which Catalyst runs."`
+	ProbeImage       string `key:"probe_image" doc:"Catalyst's own image, with which it finds out at each start, by two pods in a namespace of their own, whether the cluster enforces NetworkPolicy. Unset: not found out."`
 }
 
 // Preview holds what previews of all repositories share.
@@ -99,6 +101,14 @@ func (p Preview) URL(host string) string {
 	}
 	return p.Scheme + "://" + host
 }
+
+// Render says how charts are rendered: in a child process that is shut in, since their templates are foreign programs.
+type Render struct {
+	Sandbox string `key:"sandbox" default:"required" doc:"required: where the process that renders charts cannot be shut in, nothing is rendered. optional: it is rendered all the same; only where everybody who can open a pull request is trusted with this server."`
+}
+
+// Unconfined reports whether charts are rendered even outside of a sandbox.
+func (r Render) Unconfined() bool { return r.Sandbox == "optional" }
 
 // Worker says how jobs are run.
 type Worker struct {
@@ -128,6 +138,19 @@ type Repository struct {
 	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
 	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
 	PodSecurity  string `key:"pod_security" doc:"Instead of preview.pod_security."`
+
+	Forks       string   `key:"forks" default:"approve" doc:"Pull requests from forks: approve (each commit waits for somebody who may write to the repository), deploy (without asking; only where everybody who can fork it is trusted) or never."`
+	TrustedBots []string `key:"trusted_bots" doc:"Logins of Apps whose branches in the repository are deployed without asking, like renovate[bot]. All others wait like forks."`
+
+	Secrets []SecretCopy `key:"secrets" doc:"Secrets that its previews get copies of. Each must be marked for the repository, too: docs/secrets.md."`
+}
+
+// SecretCopy is a Secret that the previews of a repository get a copy of. After Load, From holds the name that applies.
+type SecretCopy struct {
+	Name  string `key:"name" required:"true" doc:"Name of the copy, as the chart refers to it."`
+	From  string `key:"from" doc:"Name of the Secret in cluster.secrets_namespace. Unset: the same."`
+	Pull  bool   `key:"pull" doc:"Pods that name no imagePullSecrets pull their images with it (kubernetes.io/dockerconfigjson)."`
+	Forks bool   `key:"forks" doc:"Pull requests from forks get it, too. Whoever opened one can read it then."`
 }
 
 // Image says which image a preview runs.

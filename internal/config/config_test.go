@@ -92,6 +92,7 @@ func TestDefaults(t *testing.T) {
 			IngressNamespaces: "kubernetes.io/metadata.name=ingress-nginx", DNSNamespaces: "kubernetes.io/metadata.name=kube-system",
 			Annotations: []string{"cert-manager.io/cluster-issuer"},
 		}},
+		Render: config.Render{Sandbox: "required"},
 		Limits: config.Limits{Deployments: 8},
 		Worker: config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
 	}
@@ -111,10 +112,12 @@ func TestExample(t *testing.T) {
 			Name: "acme/web", Values: "deploy/values-preview.yaml",
 			Image: config.Image{Repository: "ghcr.io/acme/web", Tag: "sha-{{.ShortSHA}}"},
 			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls", PodSecurity: "restricted",
+			Forks: "never", TrustedBots: []string{"renovate[bot]", "dependabot[bot]"},
 		},
 		{
 			Name: "acme/api", Chart: "deploy/chart", Image: config.Image{Tag: "{{.SHA}}"},
 			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls", PodSecurity: "restricted",
+			Forks: "approve",
 		},
 	}
 	if diff := cmp.Diff(want, got.Repositories); diff != "" {
@@ -143,18 +146,19 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
+		"CATALYST_RENDER_SANDBOX=optional",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 		"CATALYST_CLUSTER_PROBE_IMAGE=probe", "CATALYST_PREVIEW_GATEWAY=infra/public", "CATALYST_PREVIEW_POD_SECURITY=baseline",
 		"CATALYST_PREVIEW_GUARDS_PODS=1", "CATALYST_PREVIEW_GUARDS_VOLUMES=2",
 		"CATALYST_PREVIEW_GUARDS_CPU_REQUESTS=1m", "CATALYST_PREVIEW_GUARDS_CPU_LIMITS=2m", "CATALYST_PREVIEW_GUARDS_MEMORY_REQUESTS=3Mi",
 		"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=4Mi", "CATALYST_PREVIEW_GUARDS_EPHEMERAL_STORAGE=5Mi", "CATALYST_PREVIEW_GUARDS_VOLUME_STORAGE=6Mi",
-		"CATALYST_PREVIEW_GUARDS_STORAGE_CLASSES=fast slow", "CATALYST_PREVIEW_GUARDS_CONTAINER_CPU=7m", "CATALYST_PREVIEW_GUARDS_CONTAINER_MEMORY=8Mi",
+		"CATALYST_PREVIEW_GUARDS_STORAGE_CLASSES=[fast, slow]", "CATALYST_PREVIEW_GUARDS_CONTAINER_CPU=7m", "CATALYST_PREVIEW_GUARDS_CONTAINER_MEMORY=8Mi",
 		"CATALYST_PREVIEW_GUARDS_CONTAINER_STORAGE=9Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_REQUEST=10m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_REQUEST=11Mi",
 		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_REQUEST=12Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_LIMIT=13m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_LIMIT=14Mi",
-		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_LIMIT=15Mi", "CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES=a=b", "CATALYST_PREVIEW_GUARDS_INGRESS_ADDRESSES=10.0.0.0/8",
-		"CATALYST_PREVIEW_GUARDS_DNS_NAMESPACES=c=d", "CATALYST_PREVIEW_GUARDS_EGRESS_NAMESPACES=e=f", "CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=10.1.0.0/16,10.2.0.0/16",
-		"CATALYST_PREVIEW_GUARDS_NOT_INTERNET=203.0.113.0/24", "CATALYST_PREVIEW_GUARDS_REGISTRIES=ghcr.io/acme", "CATALYST_PREVIEW_GUARDS_ANNOTATIONS=example.com/a",
+		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_LIMIT=15Mi", "CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES=a=b", "CATALYST_PREVIEW_GUARDS_INGRESS_ADDRESSES=[10.0.0.0/8]",
+		"CATALYST_PREVIEW_GUARDS_DNS_NAMESPACES=c=d", "CATALYST_PREVIEW_GUARDS_EGRESS_NAMESPACES=e=f", "CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=[10.1.0.0/16, 10.2.0.0/16]",
+		"CATALYST_PREVIEW_GUARDS_NOT_INTERNET=[203.0.113.0/24]", "CATALYST_PREVIEW_GUARDS_REGISTRIES=[ghcr.io/acme]", "CATALYST_PREVIEW_GUARDS_ANNOTATIONS=[example.com/a]",
 	)
 	want := config.Config{
 		Listen: ":1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
@@ -176,11 +180,12 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 				Registries: []string{"ghcr.io/acme"}, Annotations: []string{"example.com/a"},
 			},
 		},
+		Render: config.Render{Sandbox: "optional"},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
-			IngressClass: "i", Issuer: "is", TLSSecret: "t", PodSecurity: "baseline",
+			IngressClass: "i", Issuer: "is", TLSSecret: "t", PodSecurity: "baseline", Forks: "approve",
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -258,6 +263,15 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
+func TestDatabases(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"catalyst.db", "/var/lib/catalyst.db", "postgres://u@db/c", "postgresql://u@db:5432/c", "postgres://u@/c?host=%2Frun%2Fpostgresql"} {
+		if got := load(t, "", append(enough(), "CATALYST_DATABASE="+good)...).Database; got != good {
+			t.Errorf("%s became %s", good, got)
+		}
+	}
+}
+
 func TestReference(t *testing.T) {
 	t.Parallel()
 	golden(t, "testdata/reference.md", config.Reference())
@@ -271,6 +285,7 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_LISTEN=8090", `listen (CATALYST_LISTEN) is "8090": expected an address and a port like "127.0.0.1:8090" or ":8090"`},
 		{"CATALYST_LISTEN=:99999", `listen (CATALYST_LISTEN) is ":99999": expected an address and a port`},
 		{"CATALYST_PUBLIC_URL=http://catalyst.example.com", `public_url (CATALYST_PUBLIC_URL) is "http://catalyst.example.com": expected a URL like https://`},
+		{"CATALYST_DATABASE=postgres:///x", `database (CATALYST_DATABASE) is "postgres:///x": expected the path of a SQLite file`},
 		{"CATALYST_DATABASE=mysql://u:swordfish@db/x", `database (CATALYST_DATABASE) is "mysql://(hidden)@db/x": expected the path of a SQLite file`},
 		{"CATALYST_INSTANCE=a b", `instance (CATALYST_INSTANCE) is "a b": expected a Kubernetes label value`},
 		{"CATALYST_LOG_LEVEL=loud", `log.level (CATALYST_LOG_LEVEL) is "loud": expected debug, info, warn or error`},
@@ -288,8 +303,8 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_PREVIEW_GUARDS_PODS=0", `preview.guards.pods (CATALYST_PREVIEW_GUARDS_PODS) is "0": expected a whole number from 1`},
 		{"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=16 GB", `preview.guards.memory_limits (CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS) is "16 GB": expected a quantity`},
 		{"CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES={a: b}", `preview.guards.ingress_namespaces (CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES) is "{a: b}": expected a label selector`},
-		{"CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=10.0.0.0/8 10.0.0.1", `preview.guards.egress_addresses[1] (CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES) is "10.0.0.1": expected an address range`},
-		{"CATALYST_PREVIEW_GUARDS_REGISTRIES=ghcr.io/acme/", `preview.guards.registries[0] (CATALYST_PREVIEW_GUARDS_REGISTRIES) is "ghcr.io/acme/": expected a registry`},
+		{"CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=[10.0.0.0/8, 10.0.0.1]", `preview.guards.egress_addresses[1] (CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES) is "10.0.0.1": expected an address range`},
+		{"CATALYST_PREVIEW_GUARDS_REGISTRIES=[ghcr.io/acme/]", `preview.guards.registries[0] (CATALYST_PREVIEW_GUARDS_REGISTRIES) is "ghcr.io/acme/": expected a registry`},
 		{"CATALYST_PREVIEW_URL_PORT=70000", `preview.url_port (CATALYST_PREVIEW_URL_PORT) is "70000": expected a port`},
 		{"CATALYST_PREVIEW_ISSUER=letsencrypt", `preview.tls_secret: must be set when preview.issuer is`},
 		{"CATALYST_PREVIEW_HOST={{.Nmae}}.x", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Nmae}}.x": expected a template of {{.Name}}, {{.Owner}}, {{.Repo}}, {{.Number}} and {{.Branch}} that gives a host name: {{.Nmae}} is not known`},
@@ -310,13 +325,39 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {repository: 'x:1'}}]", `repositories[0].image.repository (CATALYST_REPOSITORIES) is "x:1": expected an image without a tag`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: '{{.Sha}}'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "{{.Sha}}": expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: {{.Sha}} is not known`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, image: {tag: 'a:b'}}]", `repositories[0].image.tag (CATALYST_REPOSITORIES) is "a:b": expected a template`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, forks: always}]", `repositories[0].forks (CATALYST_REPOSITORIES) is "always": expected approve, deploy or never`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [renovate]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "renovate": expected the login of an App, which ends in [bot]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: [7]}]", `repositories[0].trusted_bots[0] (CATALYST_REPOSITORIES) is "7": expected text`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, trusted_bots: 'renovate[bot]'}]", `repositories[0].trusted_bots (CATALYST_REPOSITORIES) is "renovate[bot]": expected a list`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, host: '{{.Number}}.x'}, {name: a/c, host: '{{.Number}}.x'}]", `repositories[1].host (CATALYST_REPOSITORIES) is "{{.Number}}.x": gives the same host as repositories[0]`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{from: x}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES): must be set: Name of the copy`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: A_b}]}]", `repositories[0].secrets[0].name (CATALYST_REPOSITORIES) is "A_b": expected the name of a Kubernetes object`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, from: ../db}]}]", `repositories[0].secrets[0].from (CATALYST_REPOSITORIES) is "../db": expected the name of a Kubernetes object`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: db, from: other}]}]", `repositories[0].secrets[1].name (CATALYST_REPOSITORIES) is "db": is the name of secrets[0], too`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, forks: some}]}]", `repositories[0].secrets[0].forks (CATALYST_REPOSITORIES) is "some": expected true or false`},
+		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, fork: true}]}]", `repositories[0].secrets[0].fork (CATALYST_REPOSITORIES): no such key; did you mean forks?`},
+		{"CATALYST_CLUSTER_SECRETS_NAMESPACE=A", `cluster.secrets_namespace (CATALYST_CLUSTER_SECRETS_NAMESPACE) is "A": expected the name of a Kubernetes object`},
 	} {
 		lines := complaints(t, "", enough(c.set)...)
 		if len(lines) != 1 || !strings.HasPrefix(lines[0], c.want) {
 			t.Errorf("%s\n got %q\nwant [%q…]", c.set, lines, c.want)
 		}
 	}
+}
+
+func TestSecretCopies(t *testing.T) {
+	t.Parallel()
+	got := load(t, "", enough("CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: pull, from: registry, pull: true, forks: true}]}]")...)
+	want := []config.SecretCopy{{Name: "db", From: "db"}, {Name: "pull", From: "registry", Pull: true, Forks: true}}
+	if diff := cmp.Diff(want, got.Repositories[0].Secrets); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	outside := enough("CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}]}]", "CATALYST_CLUSTER_KUBECONFIG=admin.conf")
+	lines := complaints(t, "", outside...)
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "cluster.secrets_namespace: must be set when Catalyst runs outside") {
+		t.Errorf("%q", lines)
+	}
+	load(t, "", append(outside, "CATALYST_CLUSTER_SECRETS_NAMESPACE=catalyst")...)
 }
 
 func TestNothingSet(t *testing.T) {
@@ -345,6 +386,26 @@ func TestUnreadable(t *testing.T) {
 	}
 	if lines := complaints(t, filepath.Join(t.TempDir(), "none.yaml"), enough()...); len(lines) == 0 {
 		t.Error("a missing file is accepted")
+	}
+}
+
+// TestSecrets: everything that has to stay out of logs is told, wherever it stands.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	c := config.Config{
+		Database: "postgres://u:db-pass@db/c",
+		GitHub:   config.GitHub{PrivateKey: "key", Token: "token", WebhookSecret: "hook", WebhookSecretPrevious: "previous"},
+		Preview:  config.Preview{Values: map[string]any{"db": map[string]any{"password": "value-pass"}}},
+	}
+	told := strings.Join(c.Secrets(), "\n")
+	for _, secret := range []string{"db-pass", "key", "token", "hook", "previous", "value-pass"} {
+		if !strings.Contains(told, secret) {
+			t.Errorf("%s is not among\n%s", secret, told)
+		}
+	}
+	c = config.Config{Database: "catalyst.db", GitHub: config.GitHub{Token: "token"}}
+	if diff := cmp.Diff([]string{"token"}, c.Secrets()); diff != "" {
+		t.Error(diff)
 	}
 }
 

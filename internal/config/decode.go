@@ -47,7 +47,7 @@ func (l *loader) section(v reflect.Value, values map[string]any, prefix string) 
 			given = l.twin(k, values[name+twinSuffix])
 		}
 		if given == nil && k.Default != "" {
-			given = k.Default
+			given = l.structured(k, k.Default)
 		}
 		if given == nil || given == "" {
 			l.absent(k, given)
@@ -103,8 +103,6 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 	switch k.Type {
 	case "list":
 		l.list(field, k, given)
-	case "texts":
-		l.texts(field, k, given)
 	case "map":
 		m, ok := given.(map[string]any)
 		if !ok {
@@ -119,6 +117,13 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 			return
 		}
 		field.SetInt(int64(d))
+	case "true or false":
+		b, err := strconv.ParseBool(fmt.Sprint(given))
+		if err != nil {
+			l.wrong(k.Path, shown(given), "expected true or false")
+			return
+		}
+		field.SetBool(b)
 	case "number":
 		n, err := strconv.ParseInt(fmt.Sprint(given), 10, 64)
 		if err != nil || field.OverflowInt(n) || field.Kind() == reflect.Int && n > math.MaxInt32 {
@@ -144,7 +149,7 @@ func (l *loader) set(field reflect.Value, k key, given any) {
 	}
 }
 
-// list fills a slice of structs.
+// list fills a slice of structs or of texts.
 func (l *loader) list(field reflect.Value, k key, given any) {
 	items, ok := given.([]any)
 	if !ok {
@@ -154,6 +159,15 @@ func (l *loader) list(field reflect.Value, k key, given any) {
 	field.Set(reflect.MakeSlice(field.Type(), len(items), len(items)))
 	for i, item := range items {
 		path := fmt.Sprintf("%s[%d]", k.Path, i)
+		if field.Type().Elem().Kind() == reflect.String {
+			word, ok := item.(string)
+			if !ok || word == "" {
+				l.wrong(path, shown(item), "expected text: put it in quotes")
+				continue
+			}
+			field.Index(i).SetString(word)
+			continue
+		}
 		values, ok := item.(map[string]any)
 		if !ok {
 			l.wrong(path, shown(item), "expected a section with the keys "+strings.Join(names(field.Type().Elem()), ", "))
@@ -161,26 +175,6 @@ func (l *loader) list(field reflect.Value, k key, given any) {
 		}
 		l.section(field.Index(i), values, path)
 	}
-}
-
-// texts fills a slice of strings. One text alone is split at spaces and commas, which is how a default and a variable give several.
-func (l *loader) texts(field reflect.Value, k key, given any) {
-	if one, ok := given.(string); ok {
-		field.Set(reflect.ValueOf(strings.FieldsFunc(one, func(r rune) bool { return r == ' ' || r == ',' })))
-		return
-	}
-	items, ok := given.([]any)
-	if !ok {
-		l.wrong(k.Path, shown(given), "expected a list")
-		return
-	}
-	texts := make([]string, len(items))
-	for i, item := range items {
-		if texts[i], ok = item.(string); !ok {
-			l.wrong(fmt.Sprintf("%s[%d]", k.Path, i), shown(item), "expected text: put it in quotes")
-		}
-	}
-	field.Set(reflect.ValueOf(texts))
 }
 
 func sortedKeys(m map[string]any) []string {

@@ -35,7 +35,7 @@ type Guards struct {
 	EgressAddresses       []string `key:"egress_addresses" doc:"Address ranges that previews reach although they are private, for example a shared database."`
 	NotInternet           []string `key:"not_internet" doc:"Address ranges that previews do not reach, besides private, link-local and other special ones: public addresses of your own network and of the API server."`
 	Registries            []string `key:"registries" doc:"Registries, or repositories in them, that images of previews come from. Unset: any."`
-	Annotations           []string `key:"annotations" default:"cert-manager.io/cluster-issuer" doc:"Annotations that Ingresses, routes and Services of previews may carry."`
+	Annotations           []string `key:"annotations" default:"[cert-manager.io/cluster-issuer]" doc:"Annotations that Ingresses, routes and Services of previews may carry."`
 }
 
 var (

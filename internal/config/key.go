@@ -13,7 +13,8 @@ type key struct {
 	Doc      string
 	Required bool
 	Secret   bool
-	Twin     bool // X_file may name a file that holds the value
+	Elem     reflect.Type // of a list
+	Twin     bool         // X_file may name a file that holds the value
 }
 
 // Env is the environment variable of the key.
@@ -43,7 +44,7 @@ func keysOf(t reflect.Type, prefix string) []key {
 }
 
 func keyOf(f reflect.StructField, prefix string) key {
-	return key{
+	k := key{
 		Path:     join(prefix, f.Tag.Get("key")),
 		Type:     typeName(f.Type),
 		Default:  f.Tag.Get("default"),
@@ -52,6 +53,10 @@ func keyOf(f reflect.StructField, prefix string) key {
 		Secret:   f.Type == reflect.TypeFor[Secret](),
 		Twin:     f.Tag.Get("file") == "true",
 	}
+	if f.Type.Kind() == reflect.Slice {
+		k.Elem = f.Type.Elem()
+	}
+	return k
 }
 
 func join(prefix, name string) string {
@@ -71,12 +76,11 @@ func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int, reflect.Int64:
 		return "number"
+	case reflect.Bool:
+		return "true or false"
 	case reflect.Map:
 		return "map"
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.String {
-			return "texts"
-		}
 		return "list"
 	}
 	return "text"

@@ -25,25 +25,26 @@ func Reference() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", path, kind, def, env, doc)
 	}
+	var items func(list key)
+	items = func(list key) {
+		if list.Type != "list" || list.Elem.Kind() != reflect.Struct {
+			return
+		}
+		for _, item := range keysOf(list.Elem, list.Path+"[]") {
+			row(item.Path, item.Type, item.Default, "", item.Doc, item.Required)
+			items(item)
+		}
+	}
 	for _, k := range keysOf(reflect.TypeFor[Config](), "") {
 		doc := k.Doc
 		if k.Type == "list" {
 			doc += " As a variable: YAML or JSON."
 		}
-		kind := k.Type
-		if kind == "texts" {
-			kind = "list of text"
-			doc += " As a variable: separated by spaces or commas."
-		}
-		row(k.Path, kind, k.Default, k.Env(), doc, k.Required)
+		row(k.Path, k.Type, k.Default, k.Env(), doc, k.Required)
 		if k.Twin {
 			row(k.Path+twinSuffix, "path", "", envName(k.Path+twinSuffix), "File that holds `"+k.Path+"`.", false)
 		}
-		if k.Type == "list" {
-			for _, item := range keysOf(reflect.TypeFor[Repository](), k.Path+"[]") {
-				row(item.Path, strings.Replace(item.Type, "texts", "list of text", 1), item.Default, "", item.Doc, item.Required)
-			}
-		}
+		items(k)
 	}
 	return b.String()
 }

@@ -19,6 +19,7 @@ var (
 	dnsName         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 	labelValue      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 	repositoryName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+	botLogin        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*\[bot\]$`)
 	imageRepository = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 )
 
@@ -43,6 +44,9 @@ func (c *Config) inherit() {
 		r.Issuer = either(r.Issuer, c.Preview.Issuer)
 		r.TLSSecret = either(r.TLSSecret, c.Preview.TLSSecret)
 		r.PodSecurity = either(r.PodSecurity, c.Preview.PodSecurity)
+		for j := range r.Secrets {
+			r.Secrets[j].From = either(r.Secrets[j].From, r.Secrets[j].Name)
+		}
 	}
 }
 
@@ -87,7 +91,9 @@ func (l *loader) validate(c Config) {
 	l.check("instance", c.Instance, labelValue.MatchString(c.Instance), "a Kubernetes label value (at most 63 letters, digits, -, _ and .)")
 	l.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", c.Log.Format, "text", "json")
+	l.oneOf("render.sandbox", c.Render.Sandbox, "required", "optional")
 	l.gitHub(c.GitHub)
+	l.kubernetesName("cluster.secrets_namespace", c.Cluster.SecretsNamespace)
 	l.preview(c.Preview)
 	l.check("limits.deployments", strconv.Itoa(c.Limits.Deployments), c.Limits.Deployments >= 1 && c.Limits.Deployments <= 100, "a whole number from 1 to 100")
 	l.check("limits.previews", strconv.Itoa(c.Limits.Previews), c.Limits.Previews >= 0, "a whole number, 0 for no limit")
@@ -153,6 +159,10 @@ func (l *loader) repositories(c Config) {
 		inRepository := "a path inside the repository, without .. and without a leading /"
 		l.check(at+".chart", r.Chart, isInside(r.Chart), inRepository)
 		l.check(at+".values", r.Values, isInside(r.Values), inRepository)
+		l.oneOf(at+".forks", r.Forks, "approve", "deploy", "never")
+		for j, login := range r.TrustedBots {
+			l.check(fmt.Sprintf("%s.trusted_bots[%d]", at, j), login, botLogin.MatchString(login), "the login of an App, which ends in [bot], like renovate[bot]")
+		}
 		l.check(at+".image.repository", r.Image.Repository, imageRepository.MatchString(r.Image.Repository), "an image without a tag, like ghcr.io/acme/web")
 		if _, err := r.ImageTag(sample("acme/web", 7)); err != nil {
 			l.wrong(at+".image.tag", shown(r.Image.Tag), "expected a template of {{.SHA}}, {{.ShortSHA}}, {{.Number}} and {{.Branch}} that gives a tag: "+reason(err))
@@ -172,6 +182,7 @@ func (l *loader) repositories(c Config) {
 		if r.Issuer != "" && r.TLSSecret == "" && c.Preview.Issuer == "" {
 			l.wrong(at+".tls_secret", "", "must be set when issuer is: cert-manager puts the certificate there")
 		}
+		l.secrets(at, r.Secrets, c.Cluster)
 		if !isDNS(c.Preview.Domain) || r.Host != c.Preview.Host && !l.hostTemplate(at+".host", r) {
 			continue
 		}
@@ -181,6 +192,25 @@ func (l *loader) repositories(c Config) {
 			continue
 		}
 		hosts[host] = i
+	}
+}
+
+// secrets checks what a repository's previews get. It stands before the host, whose check ends the look at a repository.
+func (l *loader) secrets(at string, list []SecretCopy, cluster Cluster) {
+	if len(list) > 0 && cluster.Kubeconfig != "" && cluster.SecretsNamespace == "" {
+		l.wrong("cluster.secrets_namespace", "", "must be set when Catalyst runs outside of the cluster and a repository has secrets: the namespace they are in")
+	}
+	names := map[string]int{}
+	for i, s := range list {
+		here := fmt.Sprintf("%s.secrets[%d]", at, i)
+		l.kubernetesName(here+".name", s.Name)
+		if s.From != s.Name {
+			l.kubernetesName(here+".from", s.From)
+		}
+		if first, twice := names[s.Name]; twice && s.Name != "" {
+			l.wrong(here+".name", shown(s.Name), fmt.Sprintf("is the name of secrets[%d], too: give each copy its own", first))
+		}
+		names[s.Name] = i
 	}
 }
 
@@ -198,13 +228,16 @@ func isWebURL(s string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (isLocal(u.Hostname()) || ip != nil && ip.IsLoopback())
 }
 
+func isURL(s string) bool { return strings.Contains(s, "://") }
+
 func isDatabase(s string) bool {
-	scheme, _, isURL := strings.Cut(s, "://")
-	if !isURL {
+	if !isURL(s) {
 		return true
 	}
+	scheme, _, _ := strings.Cut(s, "://")
 	u, err := url.Parse(s)
-	return err == nil && u.Host != "" && (scheme == "postgres" || scheme == "postgresql")
+	// The host may be the directory of a Unix socket, which stands in the query.
+	return err == nil && (u.Host != "" || u.Query().Get("host") != "") && (scheme == "postgres" || scheme == "postgresql")
 }
 
 // isInside reports whether s is a clean relative path that stays inside its root.

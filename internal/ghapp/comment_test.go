@@ -1,8 +1,10 @@
 package ghapp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -247,5 +249,49 @@ func TestTokenMode(t *testing.T) {
 	}
 	if id, err := b.client.Installation(t.Context(), "acme/web"); id != 0 || err != nil {
 		t.Errorf("installation %d, %v; a token has none", id, err)
+	}
+}
+
+// TestLeaseOver: whoever lost its lease while it waited writes nothing; it may still look.
+func TestLeaseOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := true
+	ctx := preview.WithLease(t.Context(), func() bool { return held })
+	id, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{Body: text("one")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held = false
+	if _, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{ID: id, Body: text("two")}); !errors.Is(err, preview.ErrStale) {
+		t.Errorf("%v, want ErrStale", err)
+	}
+	if _, err := b.client.PullRequest(ctx, b.repo, b.number()); err != nil {
+		t.Error(err)
+	}
+	if got := b.comments(); len(got) != 1 || got[0] != text("one") {
+		t.Errorf("comments %q", got)
+	}
+}
+
+// TestStoppedWhileWriting: a comment that is on its way when the work is stopped arrives, and its id is known; nothing is sent after that.
+func TestStoppedWhileWriting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, stop := context.WithCancel(t.Context())
+	b.wire.hook(func(req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "/comments") && req.Method == http.MethodPost {
+			stop()
+		}
+	})
+	id, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{Body: text("one")})
+	if err != nil || id == 0 {
+		t.Errorf("%d, %v", id, err)
+	}
+	if _, err := b.client.Comment(ctx, b.repo, b.number(), ghapp.CommentRequest{ID: id, Body: text("two")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the stop: %v", err)
+	}
+	if got := b.comments(); len(got) != 1 || got[0] != text("one") {
+		t.Errorf("comments %q", got)
 	}
 }

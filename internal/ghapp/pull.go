@@ -54,16 +54,21 @@ func (c *Client) pullRequest(r Repo, number int, pr *github.PullRequest) (previe
 		Private:          base.GetPrivate(),
 		Title:            pr.GetTitle(),
 		Author:           author(pr.GetUser().GetLogin()),
+		Bot:              pr.GetUser().GetType() == bot,
 		Branch:           pr.GetHead().GetRef(),
 		BaseBranch:       pr.GetBase().GetRef(),
 		HeadSHA:          sha,
 		HeadRepositoryID: pr.GetHead().GetRepo().GetID(),
+		HeadRepository:   pr.GetHead().GetRepo().GetFullName(),
 		Open:             state == "open",
 		Merged:           pr.GetMerged(),
 		Draft:            pr.GetDraft(),
 		Comments:         comments,
 	}, nil
 }
+
+// bot is the type of an account that is an App's.
+const bot = "Bot"
 
 // author is the login, or GitHub's name for an account that was deleted.
 func author(login string) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/test/fakegithub"
 )
@@ -29,7 +30,7 @@ func TestPullRequest(t *testing.T) {
 	b.pull.Comment("hello")
 	want := preview.PullRequest{
 		Key: preview.Key{RepositoryID: b.web.ID(), Number: b.number()}, Repository: "acme/web", InstallationID: b.install.ID(), Private: true,
-		Title: "Blue", Author: "dora", Branch: "blue", BaseBranch: "main", HeadSHA: b.pull.HeadSHA(), HeadRepositoryID: b.web.ID(), Open: true, Comments: 1,
+		Title: "Blue", Author: "dora", Branch: "blue", BaseBranch: "main", HeadSHA: b.pull.HeadSHA(), HeadRepositoryID: b.web.ID(), HeadRepository: "acme/web", Open: true, Comments: 1,
 	}
 	if diff := cmp.Diff(want, b.read(t)); diff != "" {
 		t.Errorf("open (-want +got):\n%s", diff)
@@ -45,13 +46,46 @@ func TestPullRequest(t *testing.T) {
 	}
 }
 
+// TestBot: an App's pull request from the repository itself is told by the kind of its author, here and in the list.
+func TestBot(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.pull = b.web.OpenPull(fakegithub.PullOptions{Author: b.github.CreateBot("renovate[bot]"), Head: "renovate/all", Files: fakegithub.Text(map[string]string{"x": "y"})})
+	listed, err := b.client.OpenPullRequests(t.Context(), b.repo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pr := range []preview.PullRequest{b.read(t), listed[len(listed)-1]} {
+		if !pr.Bot || pr.Author != "renovate[bot]" || pr.Trust() != preview.TrustBot {
+			t.Errorf("bot %t, author %s, trust %s", pr.Bot, pr.Author, pr.Trust())
+		}
+	}
+}
+
+// TestBaseIsAFork (T15): a repository that is itself a fork has branches of its own; head.repo.fork is not the test.
+func TestBaseIsAFork(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	upstream := b.github.CreateOrg("upstream").CreateRepo(fakegithub.RepoOptions{Name: "lib"})
+	lib := upstream.Fork(b.org)
+	b.repo = ghapp.Repo{InstallationID: b.install.ID(), ID: lib.ID(), FullName: "acme/lib"}
+	b.pull = lib.OpenPull(fakegithub.PullOptions{Head: "own", Files: fakegithub.Text(map[string]string{"x": "y"})})
+	if pr := b.read(t); pr.Trust() != preview.TrustOwn {
+		t.Errorf("a branch of the fork itself: %s", pr.Trust())
+	}
+	b.pull = lib.OpenPull(fakegithub.PullOptions{HeadRepo: upstream, Head: "theirs", Files: fakegithub.Text(map[string]string{"z": "y"})})
+	if pr := b.read(t); pr.Trust() != preview.TrustFork {
+		t.Errorf("a branch of the repository that it was forked from: %s", pr.Trust())
+	}
+}
+
 // TestForkDeleted (T14, T15): a fork is told by the ids, and one that is gone has id 0.
 func TestForkDeleted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	fork := b.web.Fork(b.github.CreateUser("mallory"))
 	b.pull = b.web.OpenPull(fakegithub.PullOptions{HeadRepo: fork, Head: "evil", Files: fakegithub.Text(map[string]string{"x": "y"})})
-	if pr := b.read(t); pr.HeadRepositoryID != fork.ID() || pr.RepositoryID != b.web.ID() {
+	if pr := b.read(t); pr.HeadRepositoryID != fork.ID() || pr.RepositoryID != b.web.ID() || pr.HeadRepository != "mallory/web" || pr.Trust() != preview.TrustFork {
 		t.Errorf("head repository %d, base %d; want %d, %d", pr.HeadRepositoryID, pr.RepositoryID, fork.ID(), b.web.ID())
 	}
 	fork.Delete()

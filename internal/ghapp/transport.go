@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 // call is what the transport must know about the call a request belongs to; it travels in the request's context.
@@ -69,6 +71,12 @@ func (t *transport) signed(req *http.Request, at call) (*http.Response, error) {
 			return nil, err
 		}
 		defer done()
+		if err := req.Context().Err(); err != nil {
+			return nil, err
+		}
+		if !preview.LeaseHeld(req.Context()) { // it was paused, or waited for its turn too long; somebody else may have written meanwhile
+			return nil, fmt.Errorf("%s %s not sent, the lease is over: %w", req.Method, req.URL.Path, preview.ErrStale)
+		}
 	}
 	resp, err := t.gated(req, at, token)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || at.auth.renew == nil || req.Body != nil && req.GetBody == nil {
@@ -178,14 +186,39 @@ func (t *transport) send(req *http.Request, route, token string) (*http.Response
 	if token != "" {
 		out.Header.Set("Authorization", "Bearer "+token)
 	}
+	done := func() {}
+	if isWrite(req, route) {
+		var ctx context.Context
+		ctx, done = preview.Linger(req.Context(), linger)
+		out = out.WithContext(ctx)
+	}
 	start := time.Now()
 	resp, err := t.under.RoundTrip(out)
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
+		resp.Body = &body{ReadCloser: resp.Body, done: done}
+	} else {
+		done()
 	}
 	t.client.observe(req.Method, route, status, time.Since(start))
 	return resp, err
+}
+
+// linger is how long a write that is under way when its work is stopped may still wait for its answer: as long as GitHub works on a
+// request.
+const linger = 10 * time.Second
+
+// body frees the request's context when it has been read.
+type body struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
 }
 
 const maxRedirects = 5

@@ -122,6 +122,7 @@ type payloadBranch struct {
 
 type payloadUser struct {
 	Login string `json:"login"`
+	Type  string `json:"type"`
 }
 
 // problem says what keeps the payload from being one of a pull request.
@@ -166,10 +167,10 @@ func (p *payload) pullRequest() preview.PullRequest {
 		out.InstallationID = p.Installation.ID
 	}
 	if pr.User != nil {
-		out.Author = author(pr.User.Login)
+		out.Author, out.Bot = author(pr.User.Login), pr.User.Type == bot
 	}
 	if pr.Head.Repo != nil {
-		out.HeadRepositoryID = pr.Head.Repo.ID
+		out.HeadRepositoryID, out.HeadRepository = pr.Head.Repo.ID, pr.Head.Repo.FullName
 	}
 	if pr.Comments != nil {
 		out.Comments = *pr.Comments

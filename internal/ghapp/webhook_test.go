@@ -85,7 +85,7 @@ func body(t testing.TB, merge string) []byte {
 		`{"action": "opened", "number": 7, "installation": {"id": 5},
 			"repository": {"id": 1, "full_name": "acme/web", "private": true},
 			"pull_request": {"number": 7, "state": "open", "title": "Blue", "draft": true, "merged": false, "comments": 3, "user": {"login": "dora"},
-				"head": {"ref": "blue", "sha": "` + sha + `", "repo": {"id": 2}},
+				"head": {"ref": "blue", "sha": "` + sha + `", "repo": {"id": 2, "full_name": "octo/web"}},
 				"base": {"ref": "main", "sha": "` + sha + `", "repo": {"id": 1}}}}`: &low,
 		merge: &high,
 	} {
@@ -117,10 +117,12 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	full := preview.PullRequest{
 		Key: preview.Key{RepositoryID: 1, Number: 7}, Repository: "acme/web", InstallationID: 5, Private: true, Title: "Blue", Author: "dora",
-		Branch: "blue", BaseBranch: "main", HeadSHA: sha, HeadRepositoryID: 2, Open: true, Draft: true, Comments: 3,
+		Branch: "blue", BaseBranch: "main", HeadSHA: sha, HeadRepositoryID: 2, HeadRepository: "octo/web", Open: true, Draft: true, Comments: 3,
 	}
 	nulls := full
-	nulls.InstallationID, nulls.Author, nulls.HeadRepositoryID, nulls.Comments, nulls.Draft, nulls.Title = 0, "ghost", 0, -1, false, ""
+	nulls.HeadRepository, nulls.InstallationID, nulls.Author, nulls.HeadRepositoryID, nulls.Comments, nulls.Draft, nulls.Title = "", 0, "ghost", 0, -1, false, ""
+	robot := full
+	robot.Author, robot.Bot = "renovate[bot]", true
 	merged := full
 	merged.Open, merged.Merged = false, true
 	for _, c := range []struct {
@@ -134,6 +136,7 @@ func TestParse(t *testing.T) {
 		{"draft", `{"action": "converted_to_draft"}`, "converted_to_draft", full},
 		{"merged", `{"action": "closed", "pull_request": {"state": "closed", "merged": true}}`, "closed", merged},
 		{"base changed", `{"action": "edited", "changes": {"base": {"ref": {"from": "old"}}}}`, "edited", full},
+		{"by an App", `{"pull_request": {"user": {"login": "renovate[bot]", "type": "Bot"}}}`, "opened", robot},
 		{"nulls", `{"installation": null, "pull_request": {"user": null, "mergeable": null, "body": null, "merged": null, "comments": null,
 			"draft": null, "title": null, "head": {"repo": null}}}`, "opened", nulls},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/redact"
 	"catalyst.dev/catalyst/internal/store"
 )
 
@@ -18,17 +19,24 @@ type Lifecycle struct {
 	store *store.Store
 	rules policy.Rules
 	log   *slog.Logger
+	hide  *redact.Redactor
 }
 
-// New returns the door to s, under the rules r.
-func New(s *store.Store, r policy.Rules, log *slog.Logger) *Lifecycle {
-	return &Lifecycle{store: s, rules: r, log: log}
+// New returns the door to s, under the rules r. What hide knows, and what looks like a credential, does not go through it in the words of a diagnosis;
+// nil knows nothing but the looks.
+func New(s *store.Store, r policy.Rules, log *slog.Logger, hide *redact.Redactor) *Lifecycle {
+	return &Lifecycle{store: s, rules: r, log: log, hide: hide}
 }
 
 // Handle decides on the event and stores state, deployments, delivery and jobs in one transaction. It returns the preview
 // as it then is and what was decided. Handling the same event again changes nothing. Errors: preview.ErrStale
 // when the speaker lost its lease or was overtaken, preview.ErrNotFound for a preview that does not exist; anything else is an outage of the database.
 func (l *Lifecycle) Handle(ctx context.Context, e preview.Event) (preview.Preview, preview.Decision, error) {
+	if e.Diagnosis != nil {
+		d := e.Diagnosis.Rewrite(l.hide.String, l.hide.Lines)
+		e.Diagnosis = &d
+	}
+	e.Unused = l.hide.String(e.Unused)
 	p, d, err := l.store.Apply(ctx, e, func(s preview.State) (preview.Decision, error) {
 		return policy.Decide(s, e, l.rules)
 	})

@@ -16,7 +16,11 @@ type Rules struct {
 	Repositories []string // full names of the configured repositories
 
 	// Renamed reports whether a repository is one of them under a name it has got since. May be nil.
-	Renamed     func(repositoryID int64) bool
+	Renamed func(repositoryID int64) bool
+
+	// Access says whom the repository's operator trusts. When nil, nobody is trusted but who may push.
+	Access func(preview.PullRequest) Access
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -63,8 +67,11 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",
 			e.Kind, e.Generation, p.Ref(), p.Generation, preview.ErrStale)
 	}
-	if e.Kind == preview.EventStarted {
+	switch e.Kind {
+	case preview.EventStarted:
 		return started(s, p, e, r), nil
+	case preview.EventProceed:
+		return proceed(s, p, e, r), nil
 	}
 	return progressed(s, p, e)
 }
@@ -74,7 +81,7 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 	switch {
 	case e.Unused != "":
 		return ignored("%s", e.Unused)
-	case !r.configured(e.PullRequest):
+	case s.Preview == nil && !r.configured(e.PullRequest): // one that is known is looked at all the same, so that its close is not missed
 		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
 	case s.Duplicate:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
@@ -99,7 +106,7 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	before := p
 	p.MissingSince = time.Time{}
 	pr := e.PullRequest
-	wantedChanged := pr.Open != p.Open || pr.Open && pr.HeadSHA != p.HeadSHA
+	wantedChanged := pr.Open != p.Open || pr.Open && (pr.HeadSHA != p.HeadSHA || regated(p.PullRequest, pr))
 	p.PullRequest = pr
 	if wantedChanged {
 		p.Generation++
@@ -123,6 +130,9 @@ func observed(s preview.State, p preview.Preview, e preview.Event) preview.Decis
 	}
 	if wantedChanged && p.Open && p.Status == preview.StatusQueued {
 		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it waits with another commit now
+	}
+	if p.Merged != before.Merged && !p.Open && len(d.Jobs) == 0 {
+		d.Jobs = append(d.Jobs, preview.JobRequest{Kind: preview.JobComment, Delay: settle}) // it was reopened and merged, and nobody saw it open
 	}
 	if p != before {
 		d.Preview = &p
@@ -176,8 +186,12 @@ func aside(s preview.State, p preview.Preview) preview.Decision {
 	return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment, Delay: settle}}, Advance: true}
 }
 
-// started begins a deployment, or puts the preview in line when the limits leave no place for it.
+// started begins a deployment, or puts the preview in line when the limits leave no place for it. Every deployment passes here, so
+// here is the gate: whatever led to it, a commit that needs an approval and has none is not deployed.
 func started(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
+	if v := r.judge(p.PullRequest, e.SHA, s.Approvals); v != admitted {
+		return block(s, p, v)
+	}
 	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
 	if _, waits := Wait(s.Line, r.Limits, self, s.Now); waits {
 		if p.Status == preview.StatusQueued {
@@ -187,7 +201,11 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}, Advance: true} // the others' positions changed
 	}
 	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+	if p.Status == preview.StatusDeploying && p.Host == e.Host && len(d.Deployments) == 0 {
+		return preview.Decision{} // taken up again: nothing is new for people
+	}
 	p.Status, p.Host, p.Diagnosis, p.QueuedAt, p.ChangedAt = preview.StatusDeploying, e.Host, nil, time.Time{}, s.Now
+	p.CommentWrites = 0
 	d.Preview = &p
 	return d
 }
@@ -207,7 +225,12 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 		p.ChangedAt = s.Now
 	}
 	switch e.Kind {
+	case preview.EventSteps:
+		return stepped(s, p, e), nil
 	case preview.EventNamespace:
+		if e.Fence == nil && p.Status == preview.StatusDeploying {
+			return preview.Decision{}, nil // seen from outside, before this deployment began
+		}
 		p.NamespaceUID = e.NamespaceUID
 		return preview.Decision{Preview: &p, Advance: e.NamespaceUID == ""}, nil
 	case preview.EventSucceeded:
@@ -232,6 +255,9 @@ func progressed(s preview.State, p preview.Preview, e preview.Event) (preview.De
 	case preview.EventSuperseded:
 		return preview.Decision{Deployments: finish(s, e, preview.DeploymentSuperseded)}, nil
 	case preview.EventDeleteStuck:
+		if old := p.Diagnosis; old != nil && old.Code == e.Diagnosis.Code && old.Cause == e.Diagnosis.Cause {
+			return preview.Decision{}, nil // told before
+		}
 		p.Diagnosis = e.Diagnosis
 		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{now}}, nil
 	case preview.EventDeleted:
@@ -266,10 +292,27 @@ func finish(s preview.State, e preview.Event, status preview.DeploymentStatus) [
 	}
 	d := *s.Deployment
 	d.Status, d.FinishedAt = status, s.Now
+	if e.Steps != nil {
+		d.Steps = e.Steps
+	}
 	if status == preview.DeploymentFailed {
 		d.Diagnosis = e.Diagnosis
 	}
 	return []preview.Deployment{d}
+}
+
+// stepped takes over how far a deployment is. The comment follows a while later, and not for each step: see preview.Preview.MayEdit.
+func stepped(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
+	if s.Deployment == nil || s.Deployment.Status != preview.DeploymentRunning || s.Deployment.Generation != e.Generation {
+		return preview.Decision{}
+	}
+	dep := *s.Deployment
+	dep.Steps = e.Steps
+	d := preview.Decision{Deployments: []preview.Deployment{dep}}
+	if p.MayEdit() {
+		d.Jobs = []preview.JobRequest{{Kind: preview.JobComment, Delay: settle}}
+	}
+	return d
 }
 
 // commented takes over what became of the comment. It asks for no job: the comment job itself runs again when its
@@ -280,6 +323,9 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	case preview.EventCommenting:
 		p.CommentAttempted = true
 	case preview.EventCommented:
+		if p.CommentHash != e.CommentHash {
+			p.CommentWrites++
+		}
 		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
 	case preview.EventCommentGone:
 		p.CommentHash = e.CommentHash

@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ var (
 )
 
 func pull(sha string, open bool) preview.PullRequest {
-	return preview.PullRequest{Key: key, Repository: "acme/web", Branch: "gift", HeadSHA: sha, Open: open}
+	return preview.PullRequest{Key: key, Repository: "acme/web", Branch: "gift", HeadSHA: sha, HeadRepositoryID: key.RepositoryID, Open: open}
 }
 
 // world applies decisions as the store does, in memory, for one preview.
@@ -33,10 +35,13 @@ type world struct {
 	last preview.Decision
 
 	later time.Duration // how much later than now it is
+
+	access    policy.Access
+	approvals []preview.Approval
 }
 
 func (w *world) state() preview.State {
-	s := preview.State{Preview: w.p, Now: now.Add(w.later)}
+	s := preview.State{Preview: w.p, Now: now.Add(w.later), Approvals: slices.Clone(w.approvals)}
 	if n := len(w.deps); n > 0 {
 		d := w.deps[n-1]
 		s.Deployment = &d
@@ -47,9 +52,14 @@ func (w *world) state() preview.State {
 func (w *world) try(e preview.Event) error {
 	w.t.Helper()
 	e.Key = key
-	d, err := policy.Decide(w.state(), e, rules)
+	r := rules
+	r.Access = func(preview.PullRequest) policy.Access { return w.access }
+	d, err := policy.Decide(w.state(), e, r)
 	if err != nil {
 		return err
+	}
+	for _, a := range d.Approvals {
+		w.keep(a)
 	}
 	w.last, w.jobs = d, nil
 	if d.Preview != nil {
@@ -72,6 +82,16 @@ func (w *world) try(e preview.Event) error {
 		w.jobs = append(w.jobs, j.Kind)
 	}
 	return nil
+}
+
+// keep stores an approval.
+func (w *world) keep(a preview.Approval) {
+	if i := slices.IndexFunc(w.approvals, func(o preview.Approval) bool { return o.ID == a.ID }); a.ID != "" && i >= 0 {
+		w.approvals[i] = a
+		return
+	}
+	a.ID = fmt.Sprintf("approval %d", len(w.approvals))
+	w.approvals = append(w.approvals, a)
 }
 
 func (w *world) apply(e preview.Event) {
@@ -338,6 +358,40 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestNamespaceLost: a namespace that somebody removed is forgotten, unless a deployment has begun since and may have made it anew.
+func TestNamespaceLost(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.apply(preview.Event{Kind: preview.EventNamespace, Generation: w.p.Generation, NamespaceUID: "uid"})
+	lost := preview.Event{Kind: preview.EventNamespace, Generation: w.p.Generation}
+	w.p.Status = preview.StatusDeploying
+	w.apply(lost)
+	if w.p.NamespaceUID != "uid" {
+		t.Error("forgotten while a deployment is under way")
+	}
+	w.p.Status = preview.StatusPending
+	w.apply(lost)
+	if w.p.NamespaceUID != "" || !w.last.Advance {
+		t.Errorf("namespace %q, place given back %t", w.p.NamespaceUID, w.last.Advance)
+	}
+}
+
+// TestStuck: that a removal is stuck is told once, and again when something else holds it.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaA, false)
+	stuck := func(cause string) {
+		w.apply(preview.Event{Kind: preview.EventDeleteStuck, Generation: w.p.Generation, Diagnosis: &preview.Diagnosis{Code: preview.CodeStuckDelete, Cause: cause}})
+	}
+	stuck("a finalizer")
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
+	stuck("a finalizer")
+	w.expect(preview.StatusDeleting, true)
+	stuck("another one")
+	w.expect(preview.StatusDeleting, true, preview.JobComment)
+}
+
 func TestLeftover(t *testing.T) {
 	t.Parallel()
 	w := opened(t)
@@ -367,6 +421,31 @@ func TestRenamed(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", name, d.Outcome, err, c.want)
 		}
 	}
+}
+
+// TestConfiguredNoLonger: what is known is looked at whatever the configuration says now, so that its close is not missed.
+func TestConfiguredNoLonger(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	pr := pull(shaA, false)
+	pr.Repository = "acme/site"
+	w.apply(preview.Event{Kind: preview.EventHint, PullRequest: pr, Closed: true})
+	w.expect(preview.StatusRunning, false, preview.JobReconcile)
+}
+
+// TestMergedLater: a pull request that was closed, then reopened and merged while nobody looked, is not called closed any longer.
+func TestMergedLater(t *testing.T) {
+	t.Parallel()
+	w := opened(t)
+	w.observe(shaA, false)
+	w.work(preview.EventDeleted, "")
+	merged := pull(shaA, false)
+	merged.Merged = true
+	look := preview.Event{Kind: preview.EventObserved, PullRequest: merged, Fence: &preview.Fence{Kind: preview.JobReconcile}}
+	w.apply(look)
+	w.expect(preview.StatusDeleted, false, preview.JobComment)
+	w.apply(look)
+	w.expect(preview.StatusDeleted, false)
 }
 
 func TestQueued(t *testing.T) {

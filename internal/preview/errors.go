@@ -12,6 +12,7 @@ var (
 	ErrNotFound  = errors.New("not found")    // the thing does not exist
 	ErrConflict  = errors.New("conflict")     // the thing exists and belongs to somebody else, or changed meanwhile
 	ErrStale     = errors.New("stale")        // the writer lost its lease or was overtaken; drop the work
+	ErrReplaced  = errors.New("replaced")     // the work was stopped for a newer commit; a hook that runs may end first
 	ErrForbidden = errors.New("forbidden")    // not allowed
 	ErrNotReady  = errors.New("not ready")    // a passing state (namespace terminating, cache cold): try again later
 	ErrGone      = errors.New("gone")         // GitHub no longer gives us access to the repository or the pull request
@@ -20,10 +21,11 @@ var (
 )
 
 // Failure is a failure whose cause is known and can be told to people. It is stored on the preview and shown in the
-// comment; it is not retried.
+// comment; it is not retried, unless Again says so.
 type Failure struct {
 	Diagnosis Diagnosis
 	Err       error // the error underneath, for the log; may be nil
+	Again     bool  // it may pass: to be told only when trying again, as after an outage, did not help
 }
 
 // Fail returns a *Failure. err may be nil.

@@ -16,7 +16,9 @@ const (
 	EventHealed      EventKind = "healed"          // a degraded preview has it back
 	EventRedeploy    EventKind = "redeploy"        // a person asks for the same commit again
 	EventStarted     EventKind = "started"         // a deployment begins
+	EventProceed     EventKind = "proceed"         // a deployment that needs an approval is about to take its next step
 	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours, or is about to be cleared away again (no UID)
+	EventSteps       EventKind = "steps"           // the deployment's steps so far
 	EventSucceeded   EventKind = "succeeded"       // the deployment is ready
 	EventFailed      EventKind = "failed"          // the deployment failed for good
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
@@ -34,15 +36,17 @@ type Event struct {
 	Delivery    *Delivery   // hint: stored in the same transaction
 	Fence       *Fence      // of the job on whose behalf a worker speaks; nil from a surface
 	PullRequest PullRequest // hint, observed
-	Closed      bool        // hint: the delivery says the pull request was closed
+	Closed      bool        // hint: the delivery says the pull request is closed
 	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
 
 	Generation   int64 // started … deleted: of the preview, as the worker read it
 	SHA          string
 	Host         string // started
+	Withdrawn    string // proceed: the id of an approval that does not hold any more
 	NamespaceUID string // namespace
 	URL          string // succeeded
 	Diagnosis    *Diagnosis
+	Steps        []Step // steps, succeeded, failed, superseded
 
 	CommentID   int64 // commented
 	CommentHash string
@@ -54,6 +58,7 @@ type State struct {
 	Deployment *Deployment // the newest one; nil when there is none
 	Duplicate  bool        // the delivery's body was received before
 	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
+	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted and EventProceed
 	Now        time.Time   // the database's time
 }
 
@@ -63,6 +68,7 @@ type Decision struct {
 	Names       []string     // for a new preview: the names it may take, best first
 	Deployments []Deployment // new or changed ones; an empty ID creates one
 	Jobs        []JobRequest
+	Approvals   []Approval      // new or changed ones; an empty ID creates one
 	Advance     bool            // a place may have become free: whoever is next in line is to be asked again
 	Outcome     DeliveryOutcome // of the delivery, if there is one
 	Reason      string          // why the delivery is ignored, for people

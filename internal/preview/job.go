@@ -42,3 +42,11 @@ type JobRequest struct {
 	Kind  JobKind
 	Delay time.Duration
 }
+
+// Retry is how a job is given back to be run again.
+type Retry struct {
+	Attempt int           // what counts as its tries so far; 0 starts the count again
+	Delay   time.Duration // until it is due again
+	Covered int64         // what was asked for after this generation does not wait for Delay
+	Reason  string        // for people
+}

@@ -23,10 +23,12 @@ type PullRequest struct {
 	Private          bool   // the base repository is not public
 	Title            string
 	Author           string // login of who opened it
+	Bot              bool   // it was opened by an App or another robot
 	Branch           string // head ref
 	BaseBranch       string
 	HeadSHA          string // 40 hex characters
 	HeadRepositoryID int64  // 0 when the head repository is gone
+	HeadRepository   string // its full name, for people; empty when it is gone
 	Open             bool
 	Merged           bool
 	Draft            bool
@@ -53,6 +55,7 @@ type Preview struct {
 	CommentID        int64  // of the one comment on the pull request; 0 when not known
 	CommentHash      string // of the body written last, so that an unchanged comment is not written again
 	CommentAttempted bool   // a comment may exist although CommentID is 0: search before creating
+	CommentWrites    int    // since the deployment in progress began; bounds the edits about its steps
 
 	QueuedAt     time.Time // since when it waits for a slot; zero while it does not
 	MissingSince time.Time // when GitHub first said that the pull request does not exist; zero while it does
@@ -64,6 +67,13 @@ type Preview struct {
 
 // Due reports whether something is wanted that was not brought to its end yet.
 func (p Preview) Due() bool { return p.Settled < p.Generation }
+
+// maxEdits is how often the comment is written while a deployment runs. With the line before it and the end after it, that is six.
+const maxEdits = 4
+
+// MayEdit reports whether the comment may be written now. While a deployment runs its number of edits is bounded, because each
+// counts against GitHub's limits; the end of a deployment is always written.
+func (p Preview) MayEdit() bool { return p.Status != StatusDeploying || p.CommentWrites < maxEdits }
 
 // Ref is how people name a preview: "owner/name#7".
 func (p Preview) Ref() string { return fmt.Sprintf("%s#%d", p.Repository, p.Number) }
@@ -81,6 +91,7 @@ type Deployment struct {
 	Generation int64 // of the preview at the start
 	Status     DeploymentStatus
 	Diagnosis  *Diagnosis // nil unless failed
+	Steps      []Step     // in the order in which they began
 	StartedAt  time.Time
 	FinishedAt time.Time // zero while it runs
 }

@@ -6,6 +6,7 @@ type Status string
 // The statuses of a preview. In the pull request's comment StatusRunning reads "success" (design, S3).
 const (
 	StatusPending   Status = "pending"   // known, nothing done yet
+	StatusBlocked   Status = "blocked"   // waits for a person's approval of this commit; an approved one may still be live
 	StatusQueued    Status = "queued"    // waits for a free slot; see policy.Line
 	StatusDeploying Status = "deploying" // a deployment is in progress
 	StatusRunning   Status = "running"   // the live commit answered its readiness checks

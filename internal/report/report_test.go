@@ -49,7 +49,11 @@ func TestComment(t *testing.T) {
 		Code: preview.CodeRender, Cause: "templates/web.yaml:7: nil pointer evaluating interface {}.port", Blame: preview.BlameConfig,
 		Fix: "Give `web.port` a default in values.yaml.", Evidence: []string{"line one", "``` not the end", "<!-- catalyst-preview-deployment --> @acme/team"},
 	}
-	running := preview.Deployment{SHA: base("").HeadSHA, Status: preview.DeploymentRunning, StartedAt: at}
+	running := preview.Deployment{SHA: base("").HeadSHA, Status: preview.DeploymentRunning, StartedAt: at, Steps: []preview.Step{
+		{Name: preview.StepNamespace, Took: 300 * time.Millisecond, Attempts: 1, Outcome: preview.StepDone},
+		{Name: preview.StepFetch, Start: time.Millisecond, Took: 1200 * time.Millisecond, Attempts: 2, Outcome: preview.StepDone},
+		{Name: preview.StepReady, Start: 2 * time.Second, Attempts: 1, Note: `Deployment "web" waits for its pods`},
+	}}
 	failed := base(preview.StatusFailed)
 	failed.Diagnosis = failure
 	failedLive := live(failed, "9f8e7d6")
@@ -68,6 +72,11 @@ func TestComment(t *testing.T) {
 		d []preview.Deployment
 	}{
 		"pending":         {base(preview.StatusPending), nil},
+		"blocked":         {fork("octo/shop"), nil},
+		"blocked_live":    {live(fork("octo/shop"), "9f8e7d6"), []preview.Deployment{run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
+		"blocked_gone":    {fork(""), nil},
+		"blocked_bot":     {byBot(), nil},
+		"blocked_never":   {forksOff(), nil},
 		"queued":          {base(preview.StatusQueued), nil},
 		"queued_live":     {live(base(preview.StatusQueued), "9f8e7d6"), []preview.Deployment{run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
 		"degraded":        {degraded, []preview.Deployment{run("a1b2c3d", preview.DeploymentSucceeded, nil)}},
@@ -83,7 +92,7 @@ func TestComment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := report.Comment(c.p, c.d, waiting[name])
+			got := report.Comment(report.View{Preview: c.p, Deployments: c.d, Waiting: waiting[name], Usual: 90 * time.Second, Logs: true})
 			file := filepath.Join("testdata", name+".md")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -144,7 +153,7 @@ func TestForeignText(t *testing.T) {
 		p := live(base(preview.StatusFailed), "9f8e7d6")
 		p.Diagnosis, p.Namespace = d, "x"+foreign
 		dep := []preview.Deployment{run("a1b2c3d", preview.DeploymentFailed, d), run("9f8e7d6", preview.DeploymentSucceeded, nil)}
-		return report.Comment(p, dep, nil)
+		return report.Comment(report.View{Preview: p, Deployments: dep, Logs: true})
 	}
 	want := outline(comment("x"))
 	rapid.Check(t, func(rt *rapid.T) {
@@ -177,7 +186,7 @@ func TestCommentIsCut(t *testing.T) {
 			p.Diagnosis.Evidence = append(p.Diagnosis.Evidence, strings.Repeat(char+"\n", 9_000))
 		}
 		p.Diagnosis.Fix = strings.Repeat(char+"\n", 30_000)
-		body := report.Comment(p, nil, nil)
+		body := report.Comment(report.View{Preview: p, Logs: true})
 		if len(body) > 60_000 || !utf8.ValidString(body) || !strings.HasSuffix(body, "\n"+report.Marker) {
 			t.Errorf("%q: %d bytes, valid %t, ends in %q", char, len(body), utf8.ValidString(body), body[len(body)-40:])
 		}

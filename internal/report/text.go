@@ -66,10 +66,13 @@ func fence(s string) string {
 }
 
 // code puts a short foreign word into a code span that it cannot end; it also survives inside a table cell.
-func code(s string) string {
-	s = strings.NewReplacer("\n", " ", "|", "¦").Replace(clean(s))
-	if len(s) > 200 {
-		s = s[:runeStart(s, 200)] + "…"
+func code(s string) string { return span(strings.ReplaceAll(s, "|", "¦"), 200) }
+
+// span puts a line of foreign text, cut at most bytes, into a code span that it cannot end.
+func span(s string, most int) string {
+	s = strings.ReplaceAll(clean(s), "\n", " ")
+	if len(s) > most {
+		s = s[:runeStart(s, most)] + "…"
 	}
 	if strings.Trim(s, " ") == "" {
 		return "` `"

@@ -43,6 +43,9 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 		if err := writeDeployments(ctx, q, p.ID, d.Deployments); err != nil {
 			return false, err
 		}
+		if err := writeApprovals(ctx, q, p.ID, d.Approvals); err != nil {
+			return false, err
+		}
 		return len(d.Jobs) > 0, requestJobs(ctx, q, p.ID, d.Jobs, now)
 	})
 	return p, d, err
@@ -92,6 +95,11 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 	state.Preview = &p
 	if readsLine(e) {
 		if state.Line, err = places(ctx, q); err != nil {
+			return state, 0, err
+		}
+	}
+	if readsApprovals(e) {
+		if state.Approvals, err = approvals(ctx, q, p.ID); err != nil {
 			return state, 0, err
 		}
 	}
@@ -168,14 +176,20 @@ func writeDeployments(ctx context.Context, q *db.Queries, previewID string, depl
 		if err != nil {
 			return err
 		}
+		steps, err := encodeSteps(d.Steps)
+		if err != nil {
+			return err
+		}
 		if d.ID != "" {
-			err = q.UpdateDeployment(ctx, db.UpdateDeploymentParams{ID: d.ID, Status: string(d.Status), Diagnosis: diagnosis, FinishedAt: toMS(d.FinishedAt)})
+			err = q.UpdateDeployment(ctx, db.UpdateDeploymentParams{
+				ID: d.ID, Status: string(d.Status), Diagnosis: diagnosis, FinishedAt: toMS(d.FinishedAt), Steps: steps,
+			})
 		} else {
 			var before int64
 			if before, err = q.CountAttempts(ctx, db.CountAttemptsParams{PreviewID: previewID, Sha: d.SHA}); err == nil {
 				err = q.InsertDeployment(ctx, db.InsertDeploymentParams{
 					ID: newID(), PreviewID: previewID, Sha: d.SHA, Attempt: before + 1, Generation: d.Generation,
-					Status: string(d.Status), Diagnosis: diagnosis, StartedAt: toMS(d.StartedAt), FinishedAt: toMS(d.FinishedAt),
+					Status: string(d.Status), Diagnosis: diagnosis, StartedAt: toMS(d.StartedAt), FinishedAt: toMS(d.FinishedAt), Steps: steps,
 				})
 			}
 		}

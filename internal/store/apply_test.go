@@ -32,6 +32,7 @@ func TestPreviewIsStoredWhole(t *testing.T) {
 		want.CommentID, want.CommentHash, want.CommentAttempted = 9, "h", true
 		want.ClosedAt = want.LiveSince.Add(time.Hour)
 		want.Title, want.Branch = "Ttl", "a,b=c{{.X}}"
+		want.Bot, want.HeadRepository = true, "octo/web"
 		if _, err := change(t, s, p.Key, nil, func(q *preview.Preview) { *q = want }); err != nil {
 			t.Fatal(err)
 		}

@@ -53,12 +53,12 @@ func (s *Store) Finish(ctx context.Context, f preview.Fence, generation int64) e
 	})
 }
 
-// Retry ends the claim and makes the job due again after delay. attempt is what the job counts as its tries so far; 0 starts
-// the count again. reason is kept for people. preview.ErrStale when the lease is lost.
-func (s *Store) Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error {
+// Retry ends the claim and makes the job due again after a delay, or at once when it was asked for after what the work covered.
+// preview.ErrStale when the lease is lost.
+func (s *Store) Retry(ctx context.Context, f preview.Fence, r preview.Retry) error {
 	return s.endClaim(ctx, f, func(q *db.Queries, now int64) (int64, error) {
-		return q.RetryJob(ctx, db.RetryJobParams{Kind: string(f.Kind), PreviewID: f.PreviewID, Token: f.Token,
-			Attempt: int64(attempt), NotBefore: now + delay.Milliseconds(), LastError: reason, Now: now})
+		return q.RetryJob(ctx, db.RetryJobParams{Kind: string(f.Kind), PreviewID: f.PreviewID, Token: f.Token, Attempt: int64(r.Attempt),
+			Covered: r.Covered, NotBefore: now + r.Delay.Milliseconds(), LastError: r.Reason, Now: now})
 	})
 }
 

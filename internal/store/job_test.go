@@ -103,7 +103,7 @@ func TestRetryWaits(t *testing.T) {
 		s := storetest.Open(t, dsn)
 		create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobComment})
 		job := claimWhenDue(t, s, preview.JobComment)
-		if err := s.Retry(t.Context(), job.Fence(), job.Attempt, 200*time.Millisecond, "outage"); err != nil {
+		if err := s.Retry(t.Context(), job.Fence(), preview.Retry{Attempt: job.Attempt, Covered: job.Generation, Delay: 200 * time.Millisecond, Reason: "outage"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Claim(t.Context(), preview.JobComment, "early", time.Minute); !errors.Is(err, preview.ErrNotFound) {
@@ -111,6 +111,29 @@ func TestRetryWaits(t *testing.T) {
 		}
 		if again := claimWhenDue(t, s, preview.JobComment); again.Attempt != 2 {
 			t.Errorf("attempt %d, want 2", again.Attempt)
+		}
+	})
+}
+
+// TestRetryAskedMeanwhile: what was asked for while the job ran does not wait for the job's next attempt.
+func TestRetryAskedMeanwhile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		s := storetest.Open(t, dsn)
+		p := create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobReconcile})
+		job := claimWhenDue(t, s, preview.JobReconcile)
+		if err := s.Request(t.Context(), p.ID, preview.JobRequest{Kind: preview.JobReconcile}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Retry(t.Context(), job.Fence(), preview.Retry{Covered: job.Generation, Delay: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		again := claimWhenDue(t, s, preview.JobReconcile)
+		if err := s.Retry(t.Context(), again.Fence(), preview.Retry{Covered: again.Generation, Delay: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if wait, err := s.NextDue(t.Context()); err != nil || wait < time.Minute {
+			t.Errorf("when nothing was asked for meanwhile it is due in %s, %v; want an hour", wait, err)
 		}
 	})
 }
@@ -181,7 +204,7 @@ func TestWake(t *testing.T) {
 		ask(t, s, p.Key, preview.JobReconcile)
 		within(t, time.Second, "a poke after Apply", s.Wake())
 		job := claimWhenDue(t, s, preview.JobReconcile)
-		if err := s.Retry(t.Context(), job.Fence(), 1, 0, ""); err != nil {
+		if err := s.Retry(t.Context(), job.Fence(), preview.Retry{Attempt: 1}); err != nil {
 			t.Fatal(err)
 		}
 		within(t, time.Second, "a poke after Retry", s.Wake())

@@ -35,11 +35,13 @@ SELECT COUNT(*) FROM previews WHERE namespace = @namespace;
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at, queued_at, missing_since)
+    changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
+    comment_writes)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
-    @changed_at, @closed_at, @queued_at, @missing_since)
+    @changed_at, @closed_at, @queued_at, @missing_since, @bot, @head_repository, @removed_by, @notice, @awaited,
+    @comment_writes)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -49,7 +51,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     namespace_uid = @namespace_uid, host = @host, url = @url, status = @status, generation = @generation, settled = @settled,
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
-    queued_at = @queued_at, missing_since = @missing_since
+    queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,
+    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one
@@ -62,11 +65,28 @@ SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY started_at DES
 SELECT COUNT(*) FROM deployments WHERE preview_id = @preview_id AND sha = @sha;
 
 -- name: InsertDeployment :exec
-INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at)
-VALUES (@id, @preview_id, @sha, @attempt, @generation, @status, @diagnosis, @started_at, @finished_at);
+INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps)
+VALUES (@id, @preview_id, @sha, @attempt, @generation, @status, @diagnosis, @started_at, @finished_at, @steps);
 
 -- name: UpdateDeployment :exec
-UPDATE deployments SET status = @status, diagnosis = @diagnosis, finished_at = @finished_at WHERE id = @id;
+UPDATE deployments SET status = @status, diagnosis = @diagnosis, finished_at = @finished_at, steps = @steps WHERE id = @id;
+
+-- name: LastSuccesses :many
+SELECT d.started_at, d.finished_at FROM deployments d JOIN previews p ON p.id = d.preview_id
+WHERE p.repository_id = @repository_id AND d.status = 'succeeded' ORDER BY d.started_at DESC, d.id DESC LIMIT @max_rows;
+
+-- name: ListApprovals :many
+SELECT * FROM approvals WHERE preview_id = @preview_id ORDER BY approved_at DESC, id DESC;
+
+-- name: InsertApproval :exec
+INSERT INTO approvals (id, preview_id, repository_id, number, sha, head_repository_id, base_branch, approver, approver_id, comment_id,
+    approved_at, withdrawn_at)
+VALUES (@id, @preview_id, @repository_id, @number, @sha, @head_repository_id, @base_branch, @approver, @approver_id, @comment_id,
+    @approved_at, @withdrawn_at);
+
+-- What an approval allows never changes: only its end can be written.
+-- name: WithdrawApproval :exec
+UPDATE approvals SET withdrawn_at = @withdrawn_at WHERE id = @id;
 
 -- name: RequestJob :exec
 INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
@@ -99,7 +119,7 @@ UPDATE jobs SET done = @done, attempt = 0, holder = '', lease_until = 0, last_er
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: RetryJob :execrows
-UPDATE jobs SET attempt = @attempt, not_before = @not_before, holder = '', lease_until = 0, last_error = @last_error
+UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, holder = '', lease_until = 0, last_error = @last_error
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: NextDue :one

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/store/db"
@@ -42,6 +44,24 @@ func (s *Store) Deployments(ctx context.Context, previewID string, limit int) ([
 		return nil, fmt.Errorf("list deployments of preview %s: %w", previewID, err)
 	}
 	return convert(rows, toDeployment)
+}
+
+// Usual returns how long a successful deployment of the repository usually takes: the median of the last twenty. Zero when there was none.
+func (s *Store) Usual(ctx context.Context, repositoryID int64) (time.Duration, error) {
+	const last = 20
+	rows, err := s.q.LastSuccesses(ctx, db.LastSuccessesParams{RepositoryID: repositoryID, MaxRows: last})
+	if err != nil {
+		return 0, fmt.Errorf("read the last successful deployments of repository %d: %w", repositoryID, err)
+	}
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	took := make([]int64, len(rows))
+	for i, r := range rows {
+		took[i] = r.FinishedAt - r.StartedAt
+	}
+	slices.Sort(took)
+	return time.Duration(took[len(took)/2]) * time.Millisecond, nil
 }
 
 // Deliveries returns at most limit deliveries, the newest first.

@@ -18,14 +18,16 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 		PullRequest: preview.PullRequest{
 			Key:        preview.Key{RepositoryID: r.RepositoryID, Number: int(r.Number)},
 			Repository: r.Repository, InstallationID: r.InstallationID, Private: r.Private, Title: r.Title, Author: r.Author,
-			Branch: r.Branch, BaseBranch: r.BaseBranch, HeadSHA: r.HeadSha, HeadRepositoryID: r.HeadRepositoryID,
+			Bot: r.Bot, Branch: r.Branch, BaseBranch: r.BaseBranch, HeadSHA: r.HeadSha,
+			HeadRepositoryID: r.HeadRepositoryID, HeadRepository: r.HeadRepository,
 			Open: r.Open, Merged: r.Merged, Draft: r.Draft, Comments: int(r.Comments),
 		},
 		Namespace: r.Namespace, NamespaceUID: r.NamespaceUid, Host: r.Host, URL: r.Url,
 		Status: preview.Status(r.Status), Generation: r.Generation, Settled: r.Settled,
 		LiveSHA: r.LiveSha, LiveSince: fromMS(r.LiveSince), Diagnosis: diagnosis,
 		CommentID: r.CommentID, CommentHash: r.CommentHash, CommentAttempted: r.CommentAttempted,
-		CreatedAt: fromMS(r.CreatedAt), ChangedAt: fromMS(r.ChangedAt), ClosedAt: fromMS(r.ClosedAt),
+		CommentWrites: int(r.CommentWrites),
+		CreatedAt:     fromMS(r.CreatedAt), ChangedAt: fromMS(r.ChangedAt), ClosedAt: fromMS(r.ClosedAt),
 		QueuedAt: fromMS(r.QueuedAt), MissingSince: fromMS(r.MissingSince),
 	}, nil
 }
@@ -40,7 +42,7 @@ func insertParams(p preview.Preview) db.InsertPreviewParams {
 		Url: p.URL, Status: string(p.Status), Generation: p.Generation, Settled: p.Settled, LiveSha: p.LiveSHA,
 		LiveSince: toMS(p.LiveSince), Diagnosis: diagnosis, CommentID: p.CommentID, CommentHash: p.CommentHash,
 		CommentAttempted: p.CommentAttempted, CreatedAt: toMS(p.CreatedAt), ChangedAt: toMS(p.ChangedAt), ClosedAt: toMS(p.ClosedAt),
-		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince),
+		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince), Bot: p.Bot, HeadRepository: p.HeadRepository, CommentWrites: int64(p.CommentWrites),
 	}
 }
 
@@ -53,7 +55,7 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		NamespaceUid: i.NamespaceUid, Host: i.Host, Url: i.Url, Status: i.Status, Generation: i.Generation, Settled: i.Settled,
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
 		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
-		MissingSince: i.MissingSince,
+		MissingSince: i.MissingSince, Bot: i.Bot, HeadRepository: i.HeadRepository, CommentWrites: i.CommentWrites,
 	}
 }
 
@@ -62,9 +64,15 @@ func toDeployment(r db.Deployment) (preview.Deployment, error) {
 	if err != nil {
 		return preview.Deployment{}, fmt.Errorf("read deployment %s: %w", r.ID, err)
 	}
+	var steps []preview.Step
+	if r.Steps != "" {
+		if err := json.Unmarshal([]byte(r.Steps), &steps); err != nil {
+			return preview.Deployment{}, fmt.Errorf("read the steps of deployment %s: %w", r.ID, err)
+		}
+	}
 	return preview.Deployment{
 		ID: r.ID, PreviewID: r.PreviewID, SHA: r.Sha, Attempt: int(r.Attempt), Generation: r.Generation,
-		Status: preview.DeploymentStatus(r.Status), Diagnosis: diagnosis,
+		Status: preview.DeploymentStatus(r.Status), Diagnosis: diagnosis, Steps: steps,
 		StartedAt: fromMS(r.StartedAt), FinishedAt: fromMS(r.FinishedAt),
 	}, nil
 }
@@ -83,6 +91,15 @@ func encodeDiagnosis(d *preview.Diagnosis) (string, error) {
 		return "", nil
 	}
 	b, err := json.Marshal(d)
+	return string(b), err
+}
+
+// encodeSteps stores no steps as the empty text.
+func encodeSteps(steps []preview.Step) (string, error) {
+	if len(steps) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(steps)
 	return string(b), err
 }
 

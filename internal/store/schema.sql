@@ -53,6 +53,12 @@ CREATE TABLE previews (
     closed_at          BIGINT  NOT NULL,
     queued_at          BIGINT  NOT NULL DEFAULT 0,
     missing_since      BIGINT  NOT NULL DEFAULT 0,
+    bot                BOOLEAN NOT NULL DEFAULT FALSE,
+    head_repository    TEXT    NOT NULL DEFAULT '',
+    removed_by         TEXT    NOT NULL DEFAULT '',
+    notice             TEXT    NOT NULL DEFAULT '',
+    awaited            BOOLEAN NOT NULL DEFAULT FALSE,
+    comment_writes     BIGINT  NOT NULL DEFAULT 0,
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
@@ -67,6 +73,7 @@ CREATE TABLE deployments (
     diagnosis   TEXT   NOT NULL,
     started_at  BIGINT NOT NULL,
     finished_at BIGINT NOT NULL,
+    steps       TEXT   NOT NULL DEFAULT '',
     UNIQUE (preview_id, sha, attempt)
 );
 CREATE INDEX deployments_preview ON deployments (preview_id, started_at);
@@ -85,3 +92,35 @@ CREATE TABLE jobs (
     PRIMARY KEY (kind, preview_id)
 );
 CREATE INDEX jobs_due ON jobs (not_before);
+
+CREATE TABLE approvals (
+    id                 TEXT   NOT NULL PRIMARY KEY,
+    preview_id         TEXT   NOT NULL,
+    repository_id      BIGINT NOT NULL,
+    number             BIGINT NOT NULL,
+    sha                TEXT   NOT NULL,
+    head_repository_id BIGINT NOT NULL,
+    base_branch        TEXT   NOT NULL,
+    approver           TEXT   NOT NULL,
+    approver_id        BIGINT NOT NULL,
+    comment_id         BIGINT NOT NULL,
+    approved_at        BIGINT NOT NULL,
+    withdrawn_at       BIGINT NOT NULL
+);
+CREATE INDEX approvals_preview ON approvals (preview_id, approved_at);
+
+CREATE TABLE commands (
+    comment_id  BIGINT NOT NULL PRIMARY KEY,
+    preview_id  TEXT   NOT NULL,
+    verb        TEXT   NOT NULL,
+    argument    TEXT   NOT NULL,
+    author      TEXT   NOT NULL,
+    author_id   BIGINT NOT NULL,
+    sha         TEXT   NOT NULL,
+    outcome     TEXT   NOT NULL,
+    told        TEXT   NOT NULL,
+    generation  BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL
+);
+CREATE INDEX commands_preview ON commands (preview_id, comment_id);

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,7 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite" // driver "sqlite"
+	"modernc.org/sqlite"
 
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/store/db"
@@ -32,13 +33,27 @@ type Store struct {
 	wake     chan struct{}
 	lock     *fileLock // SQLite only
 	stop     func()    // ends the listening connection and waits for it
+	through  func(driver.Connector) driver.Connector
+}
+
+// Option changes how Open opens a database.
+type Option func(*Store)
+
+// Through has every connection made by what wrap makes of the driver's own connector, so that a test can watch and hold up what is
+// written. The connection that listens for other processes is not among them: nothing is written over it.
+func Through(wrap func(driver.Connector) driver.Connector) Option {
+	return func(s *Store) { s.through = wrap }
 }
 
 // Open opens the database named by dsn: "postgres://…" or "postgresql://…" for PostgreSQL, anything else is the path of a SQLite file,
 // which is created when absent. It applies no migration; see Migrate and CheckSchema. A SQLite file that another
 // process has open gives preview.ErrConflict.
-func Open(ctx context.Context, dsn string) (*Store, error) {
+func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 	s := &Store{id: newID(), wake: make(chan struct{}, 1), stop: func() {}, postgres: isPostgres(dsn)}
+	s.through = func(c driver.Connector) driver.Connector { return c }
+	for _, o := range options {
+		o(s)
+	}
 	open := s.openSQLite
 	if s.postgres {
 		open = s.openPostgres
@@ -63,8 +78,12 @@ func (s *Store) openSQLite(path string) (err error) {
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		return err
 	}
-	s.sql, err = sql.Open("sqlite", sqliteSource(path))
-	return err
+	connector, err := sqlite.NewConnector(sqliteSource(path))
+	if err != nil {
+		return err
+	}
+	s.sql = sql.OpenDB(s.through(connector))
+	return nil
 }
 
 func (s *Store) openPostgres(dsn string) error {
@@ -72,7 +91,7 @@ func (s *Store) openPostgres(dsn string) error {
 	if err != nil {
 		return err
 	}
-	s.sql = stdlib.OpenDB(*config)
+	s.sql = sql.OpenDB(s.through(stdlib.GetConnector(*config)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

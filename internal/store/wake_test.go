@@ -23,7 +23,7 @@ func TestProcessesWakeEachOther(t *testing.T) {
 	ask(t, one, p.Key, preview.JobReconcile)
 	within(t, time.Second, "a poke after another's Apply", other.Wake())
 	job := claimWhenDue(t, one, preview.JobReconcile)
-	if err := one.Retry(t.Context(), job.Fence(), 1, 0, ""); err != nil {
+	if err := one.Retry(t.Context(), job.Fence(), preview.Retry{Attempt: 1}); err != nil {
 		t.Fatal(err)
 	}
 	within(t, time.Second, "a poke after another's Retry", other.Wake())

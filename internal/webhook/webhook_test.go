@@ -36,7 +36,7 @@ func setup(t *testing.T) *bench {
 	t.Helper()
 	s := storetest.SQLite(t)
 	log := slog.New(slog.DiscardHandler)
-	door := lifecycle.New(s, policy.Rules{GitHubHost: "github.com", Repositories: []string{"Codertocat/Hello-World"}}, log)
+	door := lifecycle.New(s, policy.Rules{GitHubHost: "github.com", Repositories: []string{"Codertocat/Hello-World"}}, log, nil)
 	h, err := webhook.New(webhook.Options{Lifecycle: door, Secrets: [][]byte{[]byte(secret), []byte(previous)}, Log: log})
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,9 @@ type claim struct {
 	asked  chan struct{}   // receives when the job was asked for again since it was last covered
 	cancel context.CancelCauseFunc
 	done   chan struct{}
-	born   time.Time    // with a monotonic reading, so that a clock that is set changes nothing
-	until  atomic.Int64 // nanoseconds since born up to which the lease is surely held
+	born   time.Time      // with a monotonic reading, so that a clock that is set changes nothing
+	until  atomic.Int64   // nanoseconds since born up to which writes may leave; see writing
+	steps  []preview.Step // of a deployment that was stopped; only the job's own goroutine touches it
 
 	mu      sync.Mutex
 	newest  int64 // generation at the last renewal
@@ -30,7 +31,7 @@ type claim struct {
 func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *claim {
 	c := &claim{Job: job, born: asked, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
 	c.ctx, c.cancel = context.WithCancelCause(preview.WithLease(ctx, c.held))
-	c.until.Store(int64(w.Lease))
+	c.until.Store(int64(w.writing()))
 	poke := make(chan struct{}, 1)
 	w.mu.Lock()
 	w.running[job.Fence()] = poke
@@ -55,7 +56,7 @@ func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *cl
 			generation, err := w.Queue.Renew(c.ctx, job.Fence(), w.Lease)
 			switch {
 			case err == nil:
-				c.until.Store(int64(asked + w.Lease))
+				c.until.Store(int64(asked + w.writing()))
 				c.see(generation)
 			case errors.Is(err, preview.ErrStale), !c.held():
 				c.cancel(errors.Join(preview.ErrStale, err))
@@ -68,7 +69,11 @@ func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *cl
 	return c
 }
 
-// held reports whether the lease cannot be over yet. A process that was paused learns from it, before it learns from the
+// writing is how long after its renewal was asked for a lease gives the right to write: a sixth less than it lasts, so that what is
+// on its way then arrives before anybody else may take the job.
+func (w *Worker) writing() time.Duration { return w.Lease - w.Lease/6 }
+
+// held reports whether the lease gives the right to write. A process that was paused learns from it, before it learns from the
 // database, that another may have taken the job.
 func (c *claim) held() bool { return int64(time.Since(c.born)) < c.until.Load() }
 
@@ -94,6 +99,13 @@ func (c *claim) cover() {
 	case <-c.asked:
 	default:
 	}
+}
+
+// covers returns the generation up to which the work so far answers what was asked for.
+func (c *claim) covers() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.covered
 }
 
 // release ends the upkeep of the lease and returns what the work covers.

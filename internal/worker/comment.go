@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
@@ -17,6 +18,9 @@ const shown = 5
 
 // refusals is how often GitHub must refuse a comment, over some ten minutes, until that is believed. The next change of the preview tries again.
 const refusals = 8
+
+// remember is how long it may take to store what was written when the work was stopped meanwhile.
+const remember = 5 * time.Second
 
 // comment brings the one comment on the pull request up to date with what is stored. Asked for by every change a person
 // would care about. It reads the state when it runs, so of many changes only the last is written. It never gives up: when
@@ -40,7 +44,14 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	} else if waits {
 		waiting = &place
 	}
-	body := report.Comment(p, deployments, waiting)
+	if !p.MayEdit() {
+		return nil // the end of the deployment will be written
+	}
+	usual, err := w.Reader.Usual(ctx, p.RepositoryID)
+	if err != nil {
+		return err
+	}
+	body := report.Comment(report.View{Preview: p, Deployments: deployments, Waiting: waiting, Usual: usual, Logs: p.Private || w.PublicLogs})
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {
@@ -64,6 +75,8 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	case err != nil:
 		return fmt.Errorf("comment on %s: %w", p.Ref(), err)
 	}
+	ctx, cancel := preview.Linger(ctx, remember) // a comment that was written is not to be searched for later
+	defer cancel()
 	_, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommented, CommentID: id, CommentHash: hash})
 	return err
 }

@@ -19,24 +19,43 @@ var errQueued = errors.New("queued")
 // deploy brings the preview to its head commit and reports the end, good or bad. An error it returns is an outage, or the
 // loss of the right to go on; then nothing was reported.
 func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error {
-	start := time.Now()
-	url, err := w.rollOut(ctx, c, &p, start)
-	if errors.Is(err, errQueued) {
+	start, had := time.Now(), p.NamespaceUID
+	c.steps = nil
+	steps := newTimeline()
+	url, err := w.rollOut(ctx, c, &p, start, steps)
+	switch {
+	case errors.Is(err, errQueued):
 		return nil
-	}
-	if ctx.Err() != nil {
+	case errors.Is(err, errBlocked):
+		if p.NamespaceUID == had {
+			return nil
+		}
+		return w.clearAway(ctx, c, p)
+	case ctx.Err() != nil:
+		c.steps = steps.closed(context.Canceled)
 		return errors.Join(err, context.Cause(ctx))
 	}
 	e := preview.Event{Kind: preview.EventSucceeded, SHA: p.HeadSHA, URL: url}
 	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Again {
+		return err
+	}
+	if errors.As(err, &failure) && failure.Diagnosis.Code == preview.CodeStuckDelete {
+		return w.standAside(ctx, c, p, failure)
+	}
 	if errors.As(err, &failure) {
-		if err := w.clearAway(ctx, c, p, failure); err != nil {
-			return err
+		if nothingApplied(failure) {
+			if err := w.clearAway(ctx, c, p); err != nil {
+				return err
+			}
 		}
 		e = preview.Event{Kind: preview.EventFailed, Diagnosis: &failure.Diagnosis}
 	} else if err != nil {
-		return err
+		// Tried again or given up later; what was done so far stands in the timeline.
+		_, _, told := w.handle(ctx, c, p, preview.Event{Kind: preview.EventSteps, Steps: steps.closed(err)})
+		return errors.Join(err, told)
 	}
+	e.Steps = steps.closed(err)
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
 	}
@@ -50,26 +69,56 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 }
 
 // rollOut does the work of a deployment and returns the URL under which the preview answers.
-func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time) (string, error) {
-	plan, planErr := w.Settings.Plan(*p)
-	now, _, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
+func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, start time.Time, steps *timeline) (string, error) {
+	if err := w.oldIsGone(ctx, *p); err != nil {
+		return "", err
+	}
+	plan, planErr := w.plan(ctx, *p)
+	if planErr != nil && !told(planErr) {
+		return "", planErr
+	}
+	now, d, err := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventStarted, SHA: p.HeadSHA, Host: plan.Host})
 	if err != nil {
 		return "", err
 	}
 	*p = now
-	if p.Status == preview.StatusQueued {
+	switch {
+	case p.Status == preview.StatusQueued:
 		return "", errQueued
-	}
-	if planErr != nil {
+	case p.Status == preview.StatusBlocked:
+		return "", errBlocked
+	case planErr != nil:
 		return "", planErr
 	}
+	if err := w.cleared(ctx, c, *p, plan.Trust); err != nil {
+		return "", err
+	}
+	stop, err := w.follow(ctx, c, *p, d, steps)
+	if err != nil {
+		return "", err
+	}
+	defer stop()
 
 	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
 	var opened *chart.Chart
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
-	both.Go(func() (err error) { opened, err = w.fetch(ctx, *p, plan); return err })
-	both.Go(func() (err error) { uid, err = w.namespace(ctx, *p, plan.Guards); return err })
+	both.Go(func() (err error) {
+		end := steps.begin(preview.StepFetch)
+		opened, err = w.fetch(ctx, *p, plan)
+		end(err)
+		return err
+	})
+	both.Go(func() (err error) {
+		end := steps.begin(preview.StepNamespace)
+		defer func() { end(err) }()
+		if uid, err = w.namespace(ctx, *p, plan.Guards); err != nil {
+			return err
+		}
+		mine := identity(*p)
+		mine.UID = uid
+		return w.Deployer.SyncSecrets(ctx, mine, plan.Secrets)
+	})
 	err = both.Wait()
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})
@@ -82,16 +131,21 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return "", err
 	}
 
-	plan.Values.Chart = opened
-	request := cluster.DeployRequest{Identity: identity(*p), Attempt: c.Token, Values: chart.Values(plan.Values), Version: p.HeadSHA, Timeout: w.left(start)}
-	for _, f := range opened.Files {
-		request.Files = append(request.Files, cluster.File{Name: f.Name, Data: f.Data})
+	if err := w.cleared(ctx, c, *p, plan.Trust); err != nil {
+		return "", err
 	}
-	deployed, err := w.Deployer.Deploy(ctx, request)
+	plan.Values.Chart = opened
+	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
+		Identity: identity(*p), Attempt: c.Token, Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
+		Step: steps.begin,
+	})
 	if err != nil {
 		return "", err
 	}
-	if err := w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p)); err != nil {
+	end := steps.begin(preview.StepReady)
+	err = w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p, steps))
+	end(err)
+	if err != nil {
 		return "", err
 	}
 	url, err := w.Deployer.URL(ctx, identity(*p), deployed.Objects, plan.Host)
@@ -104,15 +158,39 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	return plan.URL(url), nil
 }
 
+// plan asks the settings. When they do not know the repository it may have been renamed while another process swept: then the
+// configured names are looked up first. An error that is no *preview.Failure is an outage.
+func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
+	plan, err := w.Settings.Plan(p)
+	if !errors.Is(err, preview.ErrNotFound) {
+		return plan, err
+	}
+	unknown := w.learn(ctx)
+	if plan, err = w.Settings.Plan(p); unknown != nil && errors.Is(err, preview.ErrNotFound) {
+		return Plan{}, unknown // it may be one of those that GitHub did not tell about
+	}
+	return plan, err
+}
+
+// told reports whether the error is one that people are told of.
+func told(err error) bool {
+	var failure *preview.Failure
+	return errors.As(err, &failure)
+}
+
 // left is what remains of the time a deployment may take: at least a second, so that a late step still says what it found.
 func (w *Worker) left(start time.Time) time.Duration {
 	return max(w.ReadyLimit-time.Since(start), time.Second)
 }
 
 func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*chart.Chart, error) {
-	body, err := w.GitHub.Tarball(ctx, repo(p), p.HeadSHA)
+	sha, err := w.source(ctx, p, plan.Trust)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s at %s: %w", p.Repository, p.HeadSHA, err)
+		return nil, err
+	}
+	body, err := w.GitHub.Tarball(ctx, repo(p), sha)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s at %s: %w", p.Repository, sha, err)
 	}
 	defer func() { _ = body.Close() }()
 	return chart.Open(ctx, body, plan.Chart)
@@ -140,14 +218,19 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Gua
 	return uid, err
 }
 
-// clearAway removes what a first deployment made when it failed before anything was applied, so that a broken chart leaves
-// no empty namespace behind. A preview with something live, or whose objects are there to be looked at, is left alone.
-func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *preview.Failure) error {
+// nothingApplied reports whether the deployment failed before anything was brought into the namespace.
+func nothingApplied(f *preview.Failure) bool {
 	switch f.Diagnosis.Code {
-	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeValues, preview.CodeConfig:
-	default:
-		return nil
+	case preview.CodeChartMissing, preview.CodeChartInvalid, preview.CodeRender, preview.CodeRenderLimit, preview.CodeSandbox,
+		preview.CodeValues, preview.CodeConfig, preview.CodeSecretMissing:
+		return true
 	}
+	return false
+}
+
+// clearAway removes what a first deployment made before it stopped with nothing applied, so that it leaves no empty namespace
+// behind. A preview with something live is left alone.
+func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview) error {
 	if p.LiveSHA != "" {
 		return nil
 	}
@@ -155,11 +238,16 @@ func (w *Worker) clearAway(ctx context.Context, c *claim, p preview.Preview, f *
 	if _, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNamespace}); err != nil {
 		return err
 	}
-	return w.Remover.DeleteNamespace(ctx, identity(p))
+	err := w.Remover.DeleteNamespace(ctx, identity(p))
+	if errors.Is(err, preview.ErrConflict) {
+		return nil // somebody else's: there is nothing of ours to remove
+	}
+	return err
 }
 
-func (w *Worker) progress(p preview.Preview) func(cluster.Progress) {
+func (w *Worker) progress(p preview.Preview, steps *timeline) func(cluster.Progress) {
 	return func(g cluster.Progress) {
+		steps.note(preview.StepReady, g.Waiting)
 		w.Log.Debug("waiting", "preview", p.Ref(), "ready", g.Ready, "total", g.Total, "for", g.Waiting)
 	}
 }

@@ -4,46 +4,67 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// health looks at every running preview, and says so when one lost what it runs on or has it back (I13). A preview must
-// look bad twice in a row before it is called degraded, so that one restart is not told. Asked for by itself, a while after it ended.
+// secondLook is the longest pause between a look at which a preview seemed to have changed and the one that settles it.
+const secondLook = 30 * time.Second
+
+// health looks at every running preview, and says so when one lost what it runs on or has it back (I13). What looks changed is looked
+// at once more a while later, in the same job: one restart is not told, nor is one good moment of an application that crashes again and
+// again, and no process needs to remember what another has seen. Asked for by itself, a while after it ended.
 func (w *Worker) health(ctx context.Context, _ *claim) error {
 	known, err := w.Reader.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
-	sick := map[string]bool{}
-	for _, p := range known {
+	changed, _ := w.changed(ctx, known)
+	if len(changed) > 0 {
+		timer := time.NewTimer(min(w.HealthEvery, secondLook))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	_, events := w.changed(ctx, changed)
+	for _, e := range events {
+		if _, _, err := w.Lifecycle.Handle(ctx, e); err != nil && !errors.Is(err, preview.ErrStale) {
+			return fmt.Errorf("tell the health of %s: %w", e.Key, err)
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &errAgain{after: w.HealthEvery, why: "looked"}
+}
+
+// changed looks at those of the previews that are up, and returns those that look other than they are called, with the event that
+// would say so.
+func (w *Worker) changed(ctx context.Context, previews []preview.Preview) (changed []preview.Preview, events []preview.Event) {
+	for _, p := range previews {
 		if p.Due() || p.Status != preview.StatusRunning && p.Status != preview.StatusDegraded {
 			continue
 		}
 		trouble, err := w.Estate.Health(ctx, identity(p))
+		if ctx.Err() != nil {
+			return nil, nil
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
 			w.Log.Warn("look at a running preview", "preview", p.Ref(), "error", err)
-			sick[p.ID] = w.sick[p.ID]
 			continue
 		}
-		sick[p.ID] = trouble != nil
-		e := preview.Event{Key: p.Key, Generation: p.Generation, Diagnosis: trouble}
-		switch {
-		case trouble == nil && p.Status == preview.StatusDegraded:
-			e.Kind = preview.EventHealed
-		case trouble != nil && w.sick[p.ID] && p.Status == preview.StatusRunning:
+		e := preview.Event{Kind: preview.EventHealed, Key: p.Key, Generation: p.Generation, Diagnosis: trouble}
+		if trouble != nil {
 			e.Kind = preview.EventDegraded
-		default:
+		}
+		if (trouble != nil) == (p.Status == preview.StatusDegraded) {
 			continue
 		}
-		w.Log.Info("health", "preview", p.Ref(), "now", e.Kind)
-		if _, _, err := w.Lifecycle.Handle(ctx, e); err != nil && !errors.Is(err, preview.ErrStale) {
-			return fmt.Errorf("tell the health of %s: %w", p.Ref(), err)
-		}
+		w.Log.Info("health", "preview", p.Ref(), "looks", e.Kind)
+		changed, events = append(changed, p), append(events, e)
 	}
-	w.sick = sick
-	return &errAgain{after: w.HealthEvery, why: "looked"}
+	return changed, events
 }

@@ -14,9 +14,6 @@ import (
 // confirm is how long after a 404 the pull request is looked for again.
 const confirm = 61 * time.Second
 
-// lookAgain is how long a queued preview goes without asking whether it may go, in case nobody told it.
-const lookAgain = 30 * time.Second
-
 // errSuperseded is the cause by which running work is stopped when something newer is wanted.
 var errSuperseded = errors.New("something newer is wanted")
 
@@ -27,6 +24,11 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 	p, err := w.Reader.Preview(ctx, c.PreviewID)
 	if err != nil {
 		return err
+	}
+	if waits, err := w.stillWaits(ctx, c, p); err != nil {
+		return err
+	} else if waits {
+		return &errAgain{after: lookAgain, why: "waits in line"}
 	}
 	if p, err = w.observe(ctx, c, p); err != nil {
 		var again *errAgain
@@ -49,33 +51,42 @@ func (w *Worker) reconcile(ctx context.Context, c *claim) error {
 			return err
 		}
 		if p.Status == preview.StatusQueued {
+			w.noteWaiting(p, c.covers())
 			return &errAgain{after: lookAgain, why: "waits in line"}
 		}
 		if p.Due() && p.Generation == before {
 			return fmt.Errorf("generation %d of %s came to no end", before, p.Ref())
 		}
 	}
-	return nil
+	return w.keepSecrets(ctx, p)
 }
 
-// observe reads the pull request from GitHub and hands the truth in.
+// observe reads the pull request from GitHub and hands the truth in. When the truth is another one and cannot be stored, the error
+// is errSuperseded as well.
 func (w *Worker) observe(ctx context.Context, c *claim, p preview.Preview) (preview.Preview, error) {
 	c.cover()
 	e := preview.Event{Kind: preview.EventObserved}
 	pr, err := w.GitHub.PullRequest(ctx, repo(p), p.Number)
 	switch {
-	case errors.Is(err, preview.ErrNotFound), errors.Is(err, preview.ErrGone):
+	case nowhere(err):
 		w.Log.Warn("pull request not found", "preview", p.Ref(), "since", p.MissingSince, "error", err)
 		e.Kind = preview.EventMissing
 	case errors.Is(err, preview.ErrForbidden):
-		// The App is suspended or may not read the repository now. What runs is left as it is until it may again.
+		// The App is suspended or may not read the repository now. What runs is left as it is until it may again; a removal that was
+		// begun on what GitHub said comes to its end, and holds its place no longer.
 		w.Log.Error("GitHub refuses to tell about the pull request", "preview", p.Ref(), "error", err)
+		if !p.Open && p.Due() {
+			return p, nil
+		}
 		return p, &errAgain{after: slowest, why: err.Error()}
 	case err != nil:
 		return p, fmt.Errorf("read pull request %s: %w", p.Ref(), err)
 	}
 	e.PullRequest = pr
 	now, _, err := w.handle(ctx, c, p, e)
+	if err != nil && e.Kind == preview.EventObserved && (pr.Open != p.Open || pr.HeadSHA != p.HeadSHA) {
+		err = errors.Join(errSuperseded, err)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -103,7 +114,7 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 	if err == nil || !superseded && !overtaken {
 		return err
 	}
-	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded})
+	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded, Steps: c.steps})
 	return err
 }
 
@@ -122,11 +133,19 @@ func (w *Worker) watchTruth(ctx context.Context, c *claim, p preview.Preview, ca
 				w.Log.Warn("look whether something newer is wanted", "preview", p.Ref(), "error", err)
 			}
 			c.uncover()
+			if errors.Is(err, errSuperseded) {
+				cancel(errSuperseded)
+				return
+			}
 			continue
 		}
 		if now.Generation != p.Generation {
 			w.Log.Info("superseded", "preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "by", preview.ShortSHA(now.HeadSHA), "open", now.Open)
-			cancel(errSuperseded)
+			cause := errSuperseded
+			if now.Open {
+				cause = fmt.Errorf("%w: %w", errSuperseded, preview.ErrReplaced)
+			}
+			cancel(cause)
 			return
 		}
 	}
@@ -147,6 +166,10 @@ func (w *Worker) giveUp(ctx context.Context, c *claim, p preview.Preview, err er
 		Code: preview.CodeOutage, Blame: preview.BlameTransient,
 		Cause: fmt.Sprintf("Catalyst could not finish after %d attempts, because something it needs did not answer", c.Attempt),
 		Fix:   "Push again to retry; the server's log has the details for its operator.",
+	}
+	var failure *preview.Failure
+	if errors.As(err, &failure) {
+		d = failure.Diagnosis
 	}
 	_, _, handleErr := w.handle(ctx, c, p, preview.Event{Kind: preview.EventFailed, Diagnosis: &d})
 	return handleErr

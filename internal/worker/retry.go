@@ -39,19 +39,23 @@ type later interface {
 func (w *Worker) end(ctx, parent context.Context, job preview.Job, covered int64, err error) (string, error) {
 	var again *errAgain
 	var limited later
+	retry := func(r preview.Retry) error {
+		r.Covered, r.Reason = covered, w.Hide.String(r.Reason)
+		return w.Queue.Retry(ctx, job.Fence(), r)
+	}
 	switch {
 	case err == nil:
 		return "done", w.Queue.Finish(ctx, job.Fence(), covered)
 	case errors.Is(err, preview.ErrStale):
-		return "stale", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "")
+		return "stale", retry(preview.Retry{Attempt: job.Attempt - 1})
 	case parent.Err() != nil:
-		return "interrupted", w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, 0, "interrupted by a stop")
+		return "interrupted", retry(preview.Retry{Attempt: job.Attempt - 1, Reason: "interrupted by a stop"})
 	case errors.As(err, &limited):
 		delay := max(time.Until(limited.RetryAt()), time.Second)
-		return "limited", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt-1, delay, err.Error()))
+		return "limited", errors.Join(err, retry(preview.Retry{Attempt: job.Attempt - 1, Delay: delay, Reason: err.Error()}))
 	case errors.As(err, &again):
-		return "again", w.Queue.Retry(ctx, job.Fence(), 0, again.after, again.why)
+		return "again", retry(preview.Retry{Delay: again.after, Reason: again.why})
 	default:
-		return "retry", errors.Join(err, w.Queue.Retry(ctx, job.Fence(), job.Attempt, backoff(job.Attempt), err.Error()))
+		return "retry", errors.Join(err, retry(preview.Retry{Attempt: job.Attempt, Delay: backoff(job.Attempt), Reason: err.Error()}))
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/cluster"
-	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -22,28 +20,13 @@ const redeliverFor = 3 * 24 * time.Hour
 // looked at. Asked for by itself: at the start, and a while after it ended. It changes nothing but guards, and deletes nothing: the jobs it asks for read
 // each pull request by itself before they act, so a list that is empty, cut or wrong can at worst cost some reading (S20, T2).
 func (w *Worker) sweep(ctx context.Context, _ *claim) error {
-	var errs []error
-	open := map[preview.Key]preview.PullRequest{}
-	swept := map[int64]bool{} // repositories whose list came whole
-	lost := map[string]bool{} // names of repositories that GitHub says do not exist
-	for _, name := range w.Repos {
-		pulls, repo, err := w.openPulls(ctx, name)
-		lost[strings.ToLower(name)] = errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrGone)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		swept[repo.ID] = true
-		for _, pr := range pulls {
-			open[pr.Key] = pr
-		}
-	}
 	known, err := w.Reader.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
-	errs = append(errs, w.sweepOpen(ctx, open, known), w.sweepGone(ctx, open, swept, lost, known),
-		w.sweepNamespaces(ctx, known), w.sweepGuards(ctx, known))
+	l, err := w.list(ctx, known)
+	errs := []error{err, w.sweepOpen(ctx, l, known), w.sweepGone(ctx, l, known), w.sweepNamespaces(ctx, known),
+		w.sweepGuards(ctx, known), w.sweepSecrets(ctx, known)}
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {
@@ -58,27 +41,14 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	return &errAgain{after: w.SweepEvery, why: "swept"}
 }
 
-func (w *Worker) openPulls(ctx context.Context, name string) ([]preview.PullRequest, ghapp.Repo, error) {
-	repo, err := w.Overview.Resolve(ctx, name)
-	if err != nil {
-		return nil, repo, fmt.Errorf("look %s up: %w", name, err)
-	}
-	w.Settings.Learn(name, repo.ID)
-	pulls, err := w.Overview.OpenPullRequests(ctx, repo)
-	if err != nil {
-		return nil, repo, fmt.Errorf("list open pull requests of %s: %w", name, err)
-	}
-	return pulls, repo, nil
-}
-
 // sweepOpen hints at each open pull request that is not known, or known otherwise: a delivery was lost.
-func (w *Worker) sweepOpen(ctx context.Context, open map[preview.Key]preview.PullRequest, known []preview.Preview) error {
+func (w *Worker) sweepOpen(ctx context.Context, l listed, known []preview.Preview) error {
 	same := map[preview.Key]bool{}
 	for _, p := range known {
-		pr, ok := open[p.Key]
+		pr, ok := l.open[p.Key]
 		same[p.Key] = ok && p.Open && p.HeadSHA == pr.HeadSHA
 	}
-	for key, pr := range open {
+	for key, pr := range l.open {
 		if same[key] {
 			continue
 		}
@@ -92,15 +62,14 @@ func (w *Worker) sweepOpen(ctx context.Context, open map[preview.Key]preview.Pul
 
 // sweepGone asks for each preview to be looked at whose pull request is not in the list. Too many at once say more about
 // the list than about the pull requests: then nothing is asked for, and the alarm is raised.
-func (w *Worker) sweepGone(ctx context.Context, open map[preview.Key]preview.PullRequest, swept map[int64]bool, lost map[string]bool, known []preview.Preview) error {
+func (w *Worker) sweepGone(ctx context.Context, l listed, known []preview.Preview) error {
 	var gone []preview.Preview
 	live := 0
 	for _, p := range known {
-		if !p.Open {
-			continue
+		if p.Open {
+			live++
 		}
-		live++
-		if _, ok := open[p.Key]; !ok && (swept[p.RepositoryID] || lost[strings.ToLower(p.Repository)]) {
+		if l.gone(p) {
 			gone = append(gone, p)
 		}
 	}
@@ -133,25 +102,35 @@ func (w *Worker) sweepNamespaces(ctx context.Context, known []preview.Preview) e
 	for _, ns := range namespaces {
 		there[ns.Key] = true
 	}
+	var errs []error // one that cannot be looked at keeps no other from being looked at
 	for _, p := range known {
-		if p.NamespaceUID == "" || p.Due() || there[p.Key] {
-			continue
-		}
-		w.Log.Warn("sweep found that somebody removed a namespace", "preview", p.Ref(), "namespace", p.Namespace)
-		_, _, err := w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventNamespace, Key: p.Key, Generation: p.Generation})
-		if err != nil && !errors.Is(err, preview.ErrStale) {
-			return err
+		if p.NamespaceUID != "" && p.Status != preview.StatusDeploying && !there[p.Key] {
+			errs = append(errs, w.removed(ctx, p))
 		}
 	}
 	for _, ns := range namespaces {
-		if answered[ns.Key] {
-			continue
-		}
-		if err := w.leftover(ctx, ns); err != nil {
-			return err
+		if !answered[ns.Key] {
+			errs = append(errs, w.leftover(ctx, ns))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// removed forgets the namespace of a preview when it is gone, in the list and when it is read by itself: a list may be old.
+func (w *Worker) removed(ctx context.Context, p preview.Preview) error {
+	trouble, err := w.Estate.Health(ctx, identity(p))
+	if err != nil {
+		return fmt.Errorf("look for namespace %s of %s: %w", p.Namespace, p.Ref(), err)
+	}
+	if trouble == nil || trouble.Code != preview.CodeNamespace {
+		return nil
+	}
+	w.Log.Warn("sweep found that somebody removed a namespace", "preview", p.Ref(), "namespace", p.Namespace)
+	_, _, err = w.Lifecycle.Handle(ctx, preview.Event{Kind: preview.EventNamespace, Key: p.Key, Generation: p.Generation})
+	if errors.Is(err, preview.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 // leftover has one namespace removed that no unfinished preview answers for. One of a preview that this database never knew is made known first.

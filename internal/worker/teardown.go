@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// teardown removes the preview's namespace and reports when it is really gone (S6). The first attempts follow S10's
+// teardown removes the preview's namespace, what runs in it first, and reports when it is really gone (S6). The first attempts follow S10's
 // schedule; a removal that is stuck is told to people and then tried again for as long as it takes, so that nothing is leaked.
 func (w *Worker) teardown(ctx context.Context, c *claim, p preview.Preview) error {
-	id := identity(p)
+	id, start := identity(p), time.Now()
 	err := w.Remover.DeleteNamespace(ctx, id)
 	if errors.Is(err, preview.ErrConflict) && id.UID != "" {
 		// Made anew by a worker that died before it could say so: the labels decide whether it is ours.
@@ -19,7 +20,7 @@ func (w *Worker) teardown(ctx context.Context, c *claim, p preview.Preview) erro
 		err = w.Remover.DeleteNamespace(ctx, id)
 	}
 	if err == nil {
-		err = w.Remover.WaitGone(ctx, id, w.GoneLimit)
+		err = w.Remover.WaitGone(ctx, id, max(w.GoneLimit-time.Since(start), time.Second))
 	}
 	if ctx.Err() != nil {
 		return errors.Join(err, context.Cause(ctx))

@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/redact"
 )
 
 // Queue is where jobs come from.
@@ -24,7 +25,7 @@ type Queue interface {
 	Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error)
 	Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error)
 	Finish(ctx context.Context, f preview.Fence, generation int64) error
-	Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error
+	Retry(ctx context.Context, f preview.Fence, r preview.Retry) error
 	NextDue(ctx context.Context) (time.Duration, error)
 	Wake() <-chan struct{}
 	Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error
@@ -35,6 +36,7 @@ type Reader interface {
 	Preview(ctx context.Context, id string) (preview.Preview, error)
 	Deployments(ctx context.Context, previewID string, limit int) ([]preview.Deployment, error)
 	Unfinished(ctx context.Context) ([]preview.Preview, error)
+	Usual(ctx context.Context, repositoryID int64) (time.Duration, error)
 }
 
 // Lifecycle takes events and knows the line.
@@ -46,6 +48,7 @@ type Lifecycle interface {
 // GitHub is read before acting and carries the comment.
 type GitHub interface {
 	PullRequest(ctx context.Context, r ghapp.Repo, number int) (preview.PullRequest, error)
+	Branch(ctx context.Context, r ghapp.Repo, branch string) (sha string, err error)
 	Tarball(ctx context.Context, r ghapp.Repo, sha string) (io.ReadCloser, error)
 	Comment(ctx context.Context, r ghapp.Repo, number int, c ghapp.CommentRequest) (id int64, err error)
 }
@@ -53,6 +56,7 @@ type GitHub interface {
 // Deployer brings a chart into a namespace.
 type Deployer interface {
 	EnsureNamespace(ctx context.Context, id cluster.Identity, g cluster.Guards) (uid string, err error)
+	SyncSecrets(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) error
 	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
 	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
 	URL(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, host string) (string, error)
@@ -76,12 +80,13 @@ type Estate interface {
 	Namespaces(ctx context.Context) ([]cluster.Identity, error)
 	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
 	KeepGuards(ctx context.Context, id cluster.Identity, g cluster.Guards) error
+	SecretsDiffer(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) (bool, error)
 }
 
 // Settings says how a repository is deployed; the server's configuration answers.
 type Settings interface {
 	// Plan returns what to deploy for the preview at its head commit. The error is a *preview.Failure when the
-	// configuration is at fault.
+	// configuration is at fault, and preview.ErrNotFound as well when it knows no such repository.
 	Plan(p preview.Preview) (Plan, error)
 	// Learn notes which repository a configured name stands for, so that it stays known when it is renamed.
 	Learn(configured string, repositoryID int64)
@@ -89,11 +94,13 @@ type Settings interface {
 
 // Plan is how one preview is deployed at one commit.
 type Plan struct {
-	Host   string              // under which it shall answer
-	Chart  chart.Spec          // what to take from the repository
-	Values chart.ValuesInput   // all layers but those of the chart and the repository's file
-	Guards cluster.Guards      // what the preview is held to
-	URL    func(string) string // turns the URL read back from the cluster into the one people open
+	Trust   preview.Trust        // whose code it is, as the operator sees it
+	Host    string               // under which it shall answer
+	Chart   chart.Spec           // what to take from the repository
+	Values  chart.ValuesInput    // all layers but those of the chart and the repository's file
+	Guards  cluster.Guards       // what the preview is held to
+	Secrets []cluster.SecretCopy // what it gets
+	URL     func(string) string  // turns the URL read back from the cluster into the one people open
 }
 
 // Options are a worker's dependencies and limits.
@@ -102,21 +109,25 @@ type Options struct {
 	Reader      Reader
 	Lifecycle   Lifecycle
 	GitHub      GitHub
+	People      People
+	Records     Records
 	Deployer    Deployer
 	Remover     Remover
 	Overview    Overview
 	Estate      Estate
 	Settings    Settings
-	Holder      string        // names this process in leases
-	Jobs        int           // reconcile jobs at once: deployments, removals, and looks at the line
-	Repos       []string      // full names of the configured repositories, for the sweep
-	SweepEvery  time.Duration // pause between two sweeps
-	HealthEvery time.Duration // pause between two looks at the running previews
-	SweepShare  float64       // the share of all previews that one sweep may find gone before it stops itself; 0 to 1
-	Lease       time.Duration // how long a dead worker's job stays taken
-	Poll        time.Duration // how long a wake-up of another process may go unnoticed
-	ReadyLimit  time.Duration // from the start of a deployment until its workloads are ready (S4)
-	GoneLimit   time.Duration // for one attempt at removing a namespace (S6)
+	Holder      string           // names this process in leases
+	Jobs        int              // reconcile jobs at once: deployments, removals, and looks at the line
+	Repos       []string         // full names of the configured repositories, for the sweep
+	SweepEvery  time.Duration    // pause between two sweeps
+	HealthEvery time.Duration    // pause between two looks at the running previews
+	SweepShare  float64          // the share of all previews that one sweep may find gone before it stops itself; 0 to 1
+	Lease       time.Duration    // how long a dead worker's job stays taken
+	Poll        time.Duration    // how long a wake-up of another process may go unnoticed
+	ReadyLimit  time.Duration    // from the start of a deployment until its workloads are ready (S4)
+	GoneLimit   time.Duration    // for one attempt at removing a namespace (S6)
+	Hide        *redact.Redactor // what is said about a failed attempt is stored without these; nil: without what looks like a credential
+	PublicLogs  bool             // the comments of public repositories show lines of container logs
 	Log         *slog.Logger
 	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics
 }
@@ -128,10 +139,9 @@ const comments = 4
 type Worker struct {
 	Options
 
-	sick map[string]bool // previews that looked degraded last time; only the health job touches it
-
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
+	waiting map[string]int64                // see stillWaits
 }
 
 // New returns a worker; Run starts it.
@@ -139,7 +149,7 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, sick: map[string]bool{}, running: map[preview.Fence]chan struct{}{}}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished

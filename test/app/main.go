@@ -3,10 +3,13 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +24,7 @@ func main() {
 		oom      = flag.Bool("oom", false, "take memory until killed")
 		sick     = flag.Bool("sick", false, "never answer /healthz with 200")
 		exit     = flag.Int("exit", -1, "do nothing but print a line and end with this code: for jobs")
+		leak     = flag.Bool("leak", false, "print $CANARY in several encodings and crash, with exit code 4")
 		stubborn = flag.Bool("stubborn", false, "ignore SIGTERM")
 	)
 	flag.Parse()
@@ -41,6 +45,10 @@ func main() {
 	if *exit >= 0 {
 		fmt.Fprintf(os.Stderr, "job of commit %q ends with code %d\n", commit, *exit)
 		os.Exit(*exit)
+	}
+	if *leak {
+		printSecret(os.Getenv("CANARY"))
+		os.Exit(4)
 	}
 	if *crash >= 0 {
 		time.AfterFunc(*crash, func() {
@@ -71,4 +79,14 @@ func main() {
 		slog.Error("serve", "address", *listen, "err", err)
 		os.Exit(1)
 	}
+}
+
+// printSecret prints what nobody should, as programs do.
+func printSecret(s string) {
+	inJSON, _ := json.Marshal(map[string]string{"database": s}) // strings always encode
+	fmt.Fprintf(os.Stderr, "panic: dial %s: refused\n", s)
+	fmt.Fprintf(os.Stderr, "quoted %q\njson %s\nhex %x\n", s, inJSON, s)
+	fmt.Fprintf(os.Stderr, "base64 %s\n", base64.StdEncoding.EncodeToString([]byte(s)))
+	fmt.Fprintf(os.Stderr, "header %s\n", base64.StdEncoding.EncodeToString([]byte("user:"+s)))
+	fmt.Fprintf(os.Stderr, "url /?q=%s\n", url.QueryEscape(s))
 }

@@ -123,3 +123,25 @@ func TestDegraded(t *testing.T) {
 	patch(`null`)
 	b.comment(pull, "| success |")
 }
+
+// TestLostObject: so is one whose Deployment somebody deletes, though nothing that is left looks bad.
+func TestLostObject(t *testing.T) {
+	t.Parallel()
+	b := setup(t, often)
+	pull := b.open("Loses its Deployment", nil)
+	b.comment(pull, "| success |")
+	at := []string{"deployment", "hello", "-n", "pr-testlostobject-1"}
+	saved, err := b.cluster.Kubectl(t.Context(), append([]string{"get", "-o", "yaml"}, at...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.cluster.Kubectl(t.Context(), append([]string{"delete"}, at...)...); err != nil {
+		t.Fatal(err)
+	}
+	b.comment(pull, "| degraded |", `Deployment "hello" is gone`)
+	if _, err := b.cluster.KubectlIn(t.Context(), saved, "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	b.comment(pull, "| success |")
+	b.serves(pull, pull.HeadSHA())
+}

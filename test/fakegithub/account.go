@@ -24,6 +24,9 @@ func (s *Server) CreateUser(login string) *Account { return s.createAccount(logi
 // CreateOrg adds an organization.
 func (s *Server) CreateOrg(login string) *Account { return s.createAccount(login, "Organization") }
 
+// CreateBot adds the account of an App that is not this server's: a login that ends in [bot].
+func (s *Server) CreateBot(login string) *Account { return s.createAccount(login, "Bot") }
+
 // Account returns the account of that login, nil when there is none.
 func (s *Server) Account(login string) *Account {
 	s.mu.Lock()

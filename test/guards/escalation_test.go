@@ -108,7 +108,6 @@ var escalations = map[string]request{
 	"list all secrets":                  {line: "GET /api/v1/secrets"},
 	"watch all secrets":                 {line: "GET /api/v1/secrets?watch=true"},
 	"list the secrets of kube-system":   {line: "GET " + core + "kube-system/secrets"},
-	"list the secrets of a preview":     {line: "GET " + core + preview + "/secrets"},
 	"list its own secrets":              {line: "GET " + core + "catalyst-guards/secrets"},
 	"write a secret in default":         {line: "POST " + core + "default/secrets", body: `{"metadata":{"name":"attack"}}`},
 	"have a token put into a secret":    {line: "POST " + core + preview + "/secrets", body: `{"type":"kubernetes.io/service-account-token","metadata":{"name":"attack","annotations":{"kubernetes.io/service-account.name":"default"}}}`},

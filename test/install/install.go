@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -120,6 +121,28 @@ func fit(object *unstructured.Unstructured, o Options) error {
 		}
 	}
 	return object.UnmarshalJSON([]byte(strings.NewReplacer(changes...).Replace(string(text))))
+}
+
+// applied are the identities that this process has made, so that whoever starts Catalyst again and again does not wait for its own each time.
+var applied = struct {
+	sync.Mutex
+	identities map[string]*api.Config
+}{identities: map[string]*api.Config{}}
+
+// Kubeconfig applies the manifests, once in a process, and writes the kubeconfig of the identity that they make into dir. It returns its path.
+func Kubeconfig(ctx context.Context, root string, o Options, dir string) (string, error) {
+	applied.Lock()
+	defer applied.Unlock()
+	key := fmt.Sprintf("%+v", o)
+	if applied.identities[key] == nil {
+		identity, err := Apply(ctx, root, o)
+		if err != nil {
+			return "", fmt.Errorf("install Catalyst in the cluster: %w", err)
+		}
+		applied.identities[key] = identity
+	}
+	path := filepath.Join(dir, "kubeconfig")
+	return path, clientcmd.WriteToFile(*applied.identities[key], path)
 }
 
 // order is what the manifests are made of, as it is applied, and resources where it goes.

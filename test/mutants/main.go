@@ -1,6 +1,8 @@
-// Command mutants shows that the simulation bites: it builds it with one seeded mistake after the other, each a patch of the
-// product's code that is applied to a copy, and says which invariant caught each. It fails when one survives, no longer
-// applies or does not compile.
+// Command mutants shows that the tests bite: it seeds one mistake after the other, each a patch of the product's code that is
+// applied to a copy, and says what caught it. It fails when one survives, no longer applies or does not compile.
+//
+// A patch begins with one sentence that says what the mistake is. The simulation has to catch it, unless a line
+// "by: PACKAGE TEST" names another test.
 package main
 
 import (
@@ -17,36 +19,40 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 func main() {
-	histories := flag.Int("histories", 3000, "how many histories a mistake may survive")
-	only := flag.String("run", "", "only the mistakes whose names match this `regexp`")
+	o := options{}
+	flag.IntVar(&o.histories, "histories", 3000, "how many histories a mistake may survive")
+	flag.StringVar(&o.only, "run", "", "only the mistakes whose names match this `regexp`")
+	flag.StringVar(&o.without, "skip", "", "not the mistakes that packages which match this `regexp` have to catch")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *histories, *only); err != nil {
+	if err := run(ctx, o); err != nil {
 		slog.Error("mutants", "error", err)
 		os.Exit(1)
 	}
 }
 
-// tally is the summary, printed as the last line.
-type tally struct {
-	Mutants  int `json:"mutants"`
-	Caught   int `json:"caught"`
-	Survived int `json:"survived"`
+type options struct {
+	histories     int
+	only, without string
 }
 
-func run(ctx context.Context, histories int, only string) error {
-	wanted, err := regexp.Compile(only)
+// tally is the summary, printed as the last line.
+type tally struct {
+	Mutants    int `json:"mutants"`
+	Caught     int `json:"caught"`
+	Survived   int `json:"survived"`
+	Broken     int `json:"broken"`     // the patch does not apply, or what it makes does not compile
+	Violations int `json:"violations"` // the mistakes that were not caught
+}
+
+func run(ctx context.Context, o options) error {
+	mistakes, err := read(o)
 	if err != nil {
-		return fmt.Errorf("read -run: %w", err)
-	}
-	patches, err := filepath.Glob("test/mutants/patches/*.patch")
-	if err != nil || len(patches) == 0 {
-		return errors.Join(errors.New("find test/mutants/patches/*.patch: run this in the repository's root"), err)
+		return err
 	}
 	tmp, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
@@ -57,30 +63,28 @@ func run(ctx context.Context, histories int, only string) error {
 			slog.Warn("remove the copies", "error", err)
 		}
 	}()
-	if by, err := try(ctx, filepath.Join(tmp, "none"), "", histories); err != nil || by != "" {
-		return errors.Join(fmt.Errorf("without any mistake the simulation finds %q: mend that first", by), err)
+	l := lab{dir: tmp, histories: o.histories}
+	if err := l.sound(ctx, mistakes); err != nil {
+		return err
 	}
-	sum, wrong := tally{}, error(nil)
-	for _, patch := range patches {
-		name := strings.TrimSuffix(filepath.Base(patch), ".patch")
-		if !wanted.MatchString(name) {
-			continue
-		}
-		sum.Mutants++
-		by, err := try(ctx, filepath.Join(tmp, name), patch, histories)
+	sum, wrong := tally{Mutants: len(mistakes)}, error(nil)
+	for _, m := range mistakes {
+		by, err := l.try(ctx, m)
 		switch {
 		case err != nil:
-			wrong = errors.Join(wrong, fmt.Errorf("%s: %w", name, err))
-			fmt.Printf("%-28s BROKEN: see the end\n", name)
+			sum.Broken++
+			wrong = errors.Join(wrong, fmt.Errorf("%s: %w", m.name, err))
+			fmt.Printf("%-28s BROKEN: see the end\n", m.name)
 		case by == "":
 			sum.Survived++
-			fmt.Printf("%-28s SURVIVED %d histories\n", name, histories)
+			fmt.Printf("%-28s SURVIVED %s\n", m.name, m.by)
 		default:
 			sum.Caught++
-			fmt.Printf("%-28s caught by %s\n", name, by)
+			fmt.Printf("%-28s caught by %s\n", m.name, by)
 		}
 	}
-	if sum.Caught != sum.Mutants || sum.Mutants == 0 {
+	sum.Violations = sum.Survived + sum.Broken
+	if sum.Violations > 0 {
 		wrong = errors.Join(wrong, fmt.Errorf("%d of %d seeded mistakes are caught", sum.Caught, sum.Mutants))
 	}
 	line, err := json.Marshal(sum)
@@ -88,80 +92,63 @@ func run(ctx context.Context, histories int, only string) error {
 	return errors.Join(wrong, err)
 }
 
-// try plays histories over the product with one patch, or none, and returns the invariant that was violated, or nothing.
-func try(ctx context.Context, dir, patch string, histories int) (string, error) {
-	overlay, err := mutate(ctx, dir, patch)
+// lab seeds the mistakes and looks what happens.
+type lab struct {
+	dir       string
+	histories int
+}
+
+// sound makes sure that every test that has to catch a mistake passes without any. One that is skipped would catch nothing.
+func (l lab) sound(ctx context.Context, mistakes []mistake) error {
+	done := map[suite]bool{}
+	for _, m := range mistakes {
+		if done[m.by] {
+			continue
+		}
+		done[m.by] = true
+		by, err := l.try(ctx, mistake{name: "none-" + strconv.Itoa(len(done)), by: m.by})
+		if err != nil || by != "" {
+			return errors.Join(fmt.Errorf("without any mistake %s does not pass (%s): mend that first", m.by, by), err)
+		}
+	}
+	return nil
+}
+
+// try runs what has to catch the mistake and returns what caught it: the invariant that was violated, or the test's name. It
+// returns nothing when the mistake survives.
+func (l lab) try(ctx context.Context, m mistake) (string, error) {
+	dir := filepath.Join(l.dir, m.name)
+	overlay, err := seed(ctx, dir, m)
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "simulate.test")
-	if out, err := command(ctx, "", "go", "test", "-tags=simulate", "-overlay", overlay, "-c", "-o", binary, "./test/simulate"); err != nil {
+	binary := filepath.Join(dir, "mutant.test")
+	if out, err := command(ctx, "", "go", "test", "-overlay", overlay, "-c", "-o", binary, m.by.pkg); err != nil {
 		return "", fmt.Errorf("compile: %w\n%s", err, out)
 	}
-	out, err := command(ctx, dir, binary, "-test.run=^TestSimulate$", "-test.timeout=20m", "-histories="+strconv.Itoa(histories), "-rapid.shrinktime=1ms")
+	args := []string{"-test.run=^" + m.by.test + "$", "-test.v", "-test.timeout=20m"}
+	if m.by == simulation {
+		args = append(args, "-histories="+strconv.Itoa(l.histories), "-first", "-rapid.shrinktime=1ms")
+	}
+	out, err := command(ctx, m.by.pkg, binary, args...)
+	if err == nil && !bytes.Contains(out, []byte("--- PASS: "+m.by.test)) {
+		return "", fmt.Errorf("%s did not run: what does it need here?\n%s", m.by, tail(out))
+	}
 	if err == nil {
 		return "", nil
 	}
-	caught := violated.FindSubmatch(out)
-	if caught == nil {
-		return "", fmt.Errorf("it fails, but no invariant is violated: %w\n%s", err, tail(out))
+	if caught := violated.FindSubmatch(out); caught != nil {
+		return string(caught[1]), nil
 	}
-	return string(caught[1]), nil
+	if m.by == simulation || !bytes.Contains(out, []byte("--- FAIL: "+m.by.test)) {
+		return "", fmt.Errorf("it fails, but nothing is found wrong: %w\n%s", err, tail(out))
+	}
+	return m.by.test, nil
 }
 
-var (
-	violated = regexp.MustCompile(`violated: (.+)`)
-	changes  = regexp.MustCompile(`(?m)^\+\+\+ b/(\S+)$`)
-)
+var violated = regexp.MustCompile(`violated: (.+)`)
 
-// mutate applies the patch to copies of the files that it changes, and returns the overlay that puts them in the place of
-// the originals. Without a patch it puts nothing there.
-func mutate(ctx context.Context, dir, patch string) (overlay string, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	if patch == "" {
-		return overlay, os.WriteFile(overlay, []byte("{}"), 0o600)
-	}
-	text, err := os.ReadFile(patch)
-	if err != nil {
-		return "", err
-	}
-	replace := map[string]string{}
-	for _, m := range changes.FindAllSubmatch(text, -1) {
-		name := string(m[1])
-		original, err := filepath.Abs(name)
-		if err != nil {
-			return "", err
-		}
-		source, err := os.ReadFile(original)
-		if err != nil {
-			return "", fmt.Errorf("read what %s changes: %w", patch, err)
-		}
-		replace[original] = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(replace[original]), 0o700); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(replace[original], source, 0o600); err != nil {
-			return "", err
-		}
-	}
-	absolute, err := filepath.Abs(patch)
-	if err != nil {
-		return "", err
-	}
-	if out, err := command(ctx, dir, "git", "apply", absolute); err != nil {
-		return "", fmt.Errorf("the patch %s does not apply any more; make it anew from the code as it is: %w\n%s", patch, err, out)
-	}
-	encoded, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	return overlay, os.WriteFile(overlay, encoded, 0o600)
-}
-
-// command runs a command in dir and returns all that it says.
+// command runs a command in a directory and returns all that it says.
 func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

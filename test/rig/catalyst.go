@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,15 +54,20 @@ func Config(listen string, g *GitHub, c *Cluster) map[string]any {
 	}
 }
 
-// StartCatalyst runs the binary with the configuration in dir and returns once it accepts deliveries. Its log goes to
-// catalyst.log in dir. The kubeconfig of the configuration is an administrator's: the manifests are applied with it, and Catalyst gets the one of the
-// identity that they give it.
-func StartCatalyst(ctx context.Context, binary, dir string, config map[string]any) (*Catalyst, error) {
+// StartCatalyst is Run with an administrator's kubeconfig in the configuration: the manifests are applied with it, and Catalyst gets the one of the
+// identity that they make.
+func StartCatalyst(ctx context.Context, binary, dir string, config map[string]any, args ...string) (*Catalyst, error) {
 	least, err := leastRights(ctx, dir, config)
 	if err != nil {
 		return nil, err
 	}
-	text, err := yaml.Marshal(least)
+	return Run(ctx, binary, dir, least, args...)
+}
+
+// Run runs the binary with the configuration in dir, and with the arguments after its own, and returns once it accepts deliveries. Its log
+// goes to catalyst.log in dir.
+func Run(ctx context.Context, binary, dir string, config map[string]any, args ...string) (*Catalyst, error) {
+	text, err := yaml.Marshal(config)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +80,7 @@ func StartCatalyst(ctx context.Context, binary, dir string, config map[string]an
 	}
 	defer func() { _ = log.Close() }()
 	c := &Catalyst{URL: "http://" + config["listen"].(string), Dir: dir, exited: make(chan error, 1)}
-	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", "catalyst.yaml", "--migrate")
+	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, append([]string{"serve", "--config", "catalyst.yaml", "--migrate"}, args...)...)
 	c.cmd.Dir, c.cmd.Stderr = dir, log
 	// When this process dies, so does the server: nothing is left behind by a run that was killed.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -84,7 +88,7 @@ func StartCatalyst(ctx context.Context, binary, dir string, config map[string]an
 		return nil, err
 	}
 	go func() { c.exited <- c.cmd.Wait() }()
-	err = Until(ctx, 20*time.Second, "catalyst is ready", func() (bool, error) {
+	err = Until(ctx, time.Minute, "catalyst is ready", func() (bool, error) {
 		select {
 		case err := <-c.exited:
 			c.exited <- err
@@ -110,6 +114,23 @@ func (c *Catalyst) Stop() error { return c.end(syscall.SIGTERM) }
 // Kill ends the server as a power cut would.
 func (c *Catalyst) Kill() { _ = c.end(syscall.SIGKILL) }
 
+// Pause stops the server in the middle of what it does, as a host without time for it would.
+func (c *Catalyst) Pause() error { return c.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume has a paused server go on.
+func (c *Catalyst) Resume() error { return c.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Exited reports whether the server has ended, by itself or not.
+func (c *Catalyst) Exited() bool {
+	select {
+	case err := <-c.exited:
+		c.exited <- err
+		return true
+	default:
+		return false
+	}
+}
+
 func (c *Catalyst) end(signal syscall.Signal) error {
 	_ = c.cmd.Process.Signal(signal)
 	select {
@@ -122,29 +143,17 @@ func (c *Catalyst) end(signal syscall.Signal) error {
 	}
 }
 
+// LogFile is the path of the server's log.
+func (c *Catalyst) LogFile() string { return filepath.Join(c.Dir, "catalyst.log") }
+
 // Log returns the last lines of the server's log.
 func (c *Catalyst) Log() string {
-	b, err := os.ReadFile(filepath.Join(c.Dir, "catalyst.log"))
+	b, err := os.ReadFile(c.LogFile())
 	if err != nil {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
-}
-
-// MemoryMiB returns the resident memory of the server in MiB.
-func (c *Catalyst) MemoryMiB() (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range bytes.Lines(b) {
-		var kib float64
-		if n, _ := fmt.Sscanf(string(line), "VmRSS: %f kB", &kib); n == 1 {
-			return kib / 1024, nil
-		}
-	}
-	return 0, errors.New("no VmRSS")
 }
 
 // Page fetches a page of the preview as a browser on this machine would and returns its status and text. *.localhost is

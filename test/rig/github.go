@@ -27,8 +27,9 @@ type GitHub struct {
 	servers []*http.Server
 }
 
-// StartGitHub serves the fake GitHub on loopback, with the sample application as acme/hello. Deliveries go to webhookURL.
-func StartGitHub(webhookURL string, log *slog.Logger) (*GitHub, error) {
+// StartGitHub serves the fake GitHub on loopback, with the sample application as acme/hello. Deliveries of the events, by default of
+// everything that the App may subscribe to, go to webhookURL.
+func StartGitHub(webhookURL string, log *slog.Logger, events ...string) (*GitHub, error) {
 	listen := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 	api, err := listen()
 	if err != nil {
@@ -59,7 +60,7 @@ func StartGitHub(webhookURL string, log *slog.Logger) (*GitHub, error) {
 	g.Author = g.CreateUser("octocat")
 	g.Repo = org.CreateRepo(fakegithub.RepoOptions{Name: "hello", Files: files})
 	g.Repo.AddCollaborator(g.Author, "write")
-	g.App = g.CreateApp(fakegithub.AppOptions{Slug: "catalyst", WebhookURL: webhookURL, WebhookSecret: WebhookSecret})
+	g.App = g.CreateApp(fakegithub.AppOptions{Slug: "catalyst", WebhookURL: webhookURL, WebhookSecret: WebhookSecret, Events: events})
 	g.App.Install(org)
 	return g, nil
 }
@@ -94,10 +95,15 @@ func sampleFiles() (fakegithub.Files, error) {
 // Commit makes a commit on a new branch that starts at parent, and has its image built before anybody can see it in a pull request: the
 // sweep finds pull requests by itself, so holding webhooks back would not be enough.
 func (g *GitHub) Commit(ctx context.Context, c *Cluster, parent string, files map[string]string) (branch, sha string, err error) {
+	branch, sha = g.Change(parent, files)
+	return branch, sha, Sample(ctx, c, sha)
+}
+
+// Change makes a commit on a new branch that starts at parent, and no image: simulated nodes pull none.
+func (g *GitHub) Change(parent string, files map[string]string) (branch, sha string) {
 	branch = fmt.Sprintf("change-%d", time.Now().UnixNano())
 	g.Repo.SetBranch(branch, parent)
-	sha = g.Repo.Commit(branch, fakegithub.Text(files), "Change")
-	return branch, sha, Sample(ctx, c, sha)
+	return branch, g.Repo.Commit(branch, fakegithub.Text(files), "Change")
 }
 
 // Sample builds the sample application as the repository's CI would for the commit, and pushes the image to the cluster's registry.

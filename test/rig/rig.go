@@ -5,6 +5,8 @@ package rig
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,8 +49,9 @@ type Cluster struct {
 	tool string // the localcluster command
 }
 
-// StartCluster starts the local cluster of this name, or finds it running. What it says while it works goes to progress.
-func StartCluster(ctx context.Context, name string, progress io.Writer) (*Cluster, error) {
+// StartCluster starts the local cluster of this name, with flags of its start command, or finds it running. What it says while it works
+// goes to progress.
+func StartCluster(ctx context.Context, name string, progress io.Writer, flags ...string) (*Cluster, error) {
 	c := &Cluster{}
 	var err error
 	if c.tool, err = build(ctx, "localcluster", "localcluster", "."); err != nil {
@@ -58,7 +61,7 @@ func StartCluster(ctx context.Context, name string, progress io.Writer) (*Cluste
 		return nil, err
 	}
 	c.Started = c.State != "running"
-	start := exec.CommandContext(ctx, c.tool, "start", "--name", name)
+	start := exec.CommandContext(ctx, c.tool, append([]string{"start", "--name", name}, flags...)...)
 	start.Stdout, start.Stderr = progress, progress
 	if err := start.Run(); err != nil {
 		return nil, fmt.Errorf("start the local cluster %s: %w", name, err)
@@ -106,8 +109,13 @@ func (c *Cluster) KubectlIn(ctx context.Context, stdin string, args ...string) (
 	return output(cmd)
 }
 
-// build compiles a command of this checkout into the user's cache and returns its path. dir is the module's folder below
-// the checkout's top, pkg the package in it.
+// Build compiles a command of this checkout's own module and returns its path.
+func Build(ctx context.Context, name, pkg string) (string, error) {
+	return build(ctx, name, ".", pkg, "-ldflags=-s -w")
+}
+
+// build compiles a command of this checkout into the user's cache, in a folder of the checkout's own, and returns its path. dir is the
+// module's folder below the checkout's top, pkg the package in it.
 func build(ctx context.Context, name, dir, pkg string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -117,7 +125,11 @@ func build(ctx context.Context, name, dir, pkg string, flags ...string) (string,
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(cache, "catalyst", "bin", name)
+	own := sha256.Sum256([]byte(root))
+	path := filepath.Join(cache, "catalyst", "bin", hex.EncodeToString(own[:6]), name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("build %s: %w", name, err)
+	}
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", path}, flags...), pkg)...)
 	cmd.Dir = filepath.Join(root, dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")

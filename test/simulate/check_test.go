@@ -1,8 +1,7 @@
-//go:build simulate
-
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -33,6 +32,7 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 	if before != nil {
 		was = *before
 	}
+	w.checkSpeaker(by, e, after)
 	if after.Status != was.Status && !slices.Contains(legal[was.Status], after.Status) {
 		w.violate("I12", "%s moves %s from %q to %q", e.Kind, after.Key, was.Status, after.Status)
 	}
@@ -63,6 +63,25 @@ func (w *world) changed(by *process, e preview.Event, before *preview.Preview, a
 		if ns := w.kube.namespaces[after.Namespace]; ns != nil && ns.key == after.Key && ns.leaving && ns.byUs {
 			w.violate("I4", "%s calls %s deleted, its namespace %s is still going", by.name, after.Key, ns.name)
 		}
+	}
+}
+
+// speaks says on behalf of which job a worker tells of its own work.
+var speaks = map[preview.EventKind]preview.JobKind{
+	preview.EventStarted: preview.JobReconcile, preview.EventSucceeded: preview.JobReconcile, preview.EventFailed: preview.JobReconcile,
+	preview.EventSuperseded: preview.JobReconcile, preview.EventDeleteStuck: preview.JobReconcile, preview.EventDeleted: preview.JobReconcile,
+	preview.EventSteps: preview.JobReconcile, preview.EventAside: preview.JobReconcile, preview.EventMissing: preview.JobReconcile,
+	preview.EventCommenting: preview.JobComment, preview.EventCommented: preview.JobComment, preview.EventCommentGone: preview.JobComment,
+}
+
+// checkSpeaker checks that what a worker tells of its own work is heard only while it holds the lease.
+func (w *world) checkSpeaker(by *process, e preview.Event, of preview.Preview) {
+	kind, own := speaks[e.Kind]
+	if !own {
+		return
+	}
+	if j := w.db.jobs[jobKey{kind, of.ID}]; j == nil || j.holder != by.name || !j.leaseUntil.After(w.now()) {
+		w.violate("I3", "%s tells %s of %s without the lease", by.name, e.Kind, of.Key)
 	}
 }
 
@@ -142,6 +161,22 @@ func (w *world) checkFinish(by *process, j *job, generation int64) {
 	}
 }
 
+// checkRetry checks that nothing that was asked for while the job ran, and since the truth was read, is put off with it.
+func (w *world) checkRetry(by *process, j *job, now time.Time) {
+	if j.kind != preview.JobReconcile || !j.notBefore.After(now) {
+		return
+	}
+	known := w.db.byID(j.preview)
+	of := w.hub.pull(known.Key)
+	if of == nil {
+		return
+	}
+	if asked := j.asked[j.generation]; asked.After(j.takes[len(j.takes)-1]) && of.reads[by.name].Before(asked) {
+		w.violate("I12", "%s puts %s off until %s, which was asked for at %s; its last look was at %s",
+			by.name, known.Key, j.notBefore.Sub(w.start), asked.Sub(w.start), of.reads[by.name].Sub(w.start))
+	}
+}
+
 // checkWriter checks, when a write to the cluster leaves, that its sender has the right to make it, and returns his token.
 func (w *world) checkWriter(by *process, id cluster.Identity) int64 {
 	known := w.db.byKey(id.Key)
@@ -177,8 +212,13 @@ func (w *world) checkTarget(by *process, id cluster.Identity, ns *namespace) {
 	}
 }
 
-// checkDeploy checks that what goes into a namespace was the head when it was decided.
-func (w *world) checkDeploy(by *process, id cluster.Identity, sha string) {
+// checkDeploy checks, when a write of a deployment leaves, that what goes into the namespace is the head as it was read last.
+func (w *world) checkDeploy(ctx context.Context, by *process, id cluster.Identity, sha string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return // then it does not leave
+	}
 	of := w.hub.pull(id.Key)
 	if of == nil || !told(of.answers[by.name], func(a answer) bool { return a.open && a.head == sha }) {
 		w.violate("I3", "%s brings %s to %s, which is not the head as it read it last", by.name, preview.ShortSHA(sha), id.Key)
@@ -203,7 +243,7 @@ func (p *process) why(id cluster.Identity) string {
 			newest = a
 		}
 	}
-	if !newest.at.IsZero() && !newest.open && !of.missing.IsZero() {
+	if !newest.at.IsZero() && !newest.open && (!of.missing.IsZero() || of.refused[p.name]) {
 		return "" // another process was told that it is closed, and since then nobody that it is open
 	}
 	if !of.missing.IsZero() && time.Since(of.missing) >= time.Minute {

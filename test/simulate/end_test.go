@@ -1,45 +1,23 @@
-//go:build simulate
-
 package simulate
 
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/report"
 )
 
-// Known mistakes of the product, which the simulation looks past until they are mended. Set one to false to see it.
-const (
-	mergedComments = true // the comment says closed when a closed pull request turns out to be merged
-	renamedAndGone = true // the sweep passes over a repository that was renamed and then is gone, so its previews stay
-)
-
-// lookedPast names those of them that are looked past.
-func lookedPast() []string {
-	var names []string
-	for _, m := range []struct {
-		name string
-		past bool
-	}{
-		{"mergedComments", mergedComments}, {"renamedAndGone", renamedAndGone},
-	} {
-		if m.past {
-			names = append(names, m.name)
-		}
-	}
-	return names
-}
-
 // settleLimit is how long after everything is well again nothing may be left to do: a sweep, then one deployment after the
 // other, each up to its limit, and the longest pause between attempts.
 const settleLimit = sweepEvery + pulls*(readyLimit+30*time.Second) + 5*time.Minute
 
-// idleTime is how long nothing may be written once nothing is left to do.
-const idleTime = time.Hour
+// idleTimes are how long nothing may be written once nothing is left to do: an hour in one history of eight, and in the others
+// long enough for several rounds of all that happens by itself.
+var idleTimes = [8]time.Duration{time.Hour, idleTime, idleTime, idleTime, idleTime, idleTime, idleTime, idleTime}
+
+const idleTime = 20 * time.Minute
 
 // settle waits until nothing is lost, doubled or left behind, and tells what is after all that time.
 func (w *world) settle() {
@@ -84,18 +62,37 @@ func (w *world) idle() {
 		time.Sleep(settleLimit)
 	}
 	w.mu.Lock()
-	toCluster, toGitHub := w.kube.writes, w.hub.writes
-	w.note("--- idle")
+	toCluster, toGitHub, reads := w.kube.writes, w.hub.writes, w.hub.reads
+	lasts := idleTimes[w.roll(9, ofHistory, 3)%uint64(len(idleTimes))]
+	w.note("--- idle for %s", lasts)
 	w.mu.Unlock()
-	time.Sleep(idleTime)
+	time.Sleep(lasts)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if toCluster != w.kube.writes || toGitHub != w.hub.writes {
-		w.violate("I14", "in an idle hour %d writes went to the cluster and %d to GitHub", w.kube.writes-toCluster, w.hub.writes-toGitHub)
+		w.violate("I14", "in %s without events %d writes went to the cluster and %d to GitHub", lasts, w.kube.writes-toCluster, w.hub.writes-toGitHub)
+	}
+	if reads, most := w.hub.reads-reads, w.idleReads(lasts); reads > most {
+		w.violate("I9", "in %s without events pull requests were read %d times; %d are enough", lasts, reads, most)
 	}
 	for _, v := range w.left() {
 		w.violate(v.invariant, "after an idle hour: %s", v.text)
 	}
+}
+
+// idleReads is how often pull requests may be read in a time without events: each process may look once at one that waits in line,
+// and what belongs to a suspended installation is asked for every five minutes.
+func (w *world) idleReads(lasts time.Duration) int {
+	most := 0
+	for _, p := range w.db.previews {
+		switch of := w.hub.pull(p.Key); {
+		case of != nil && of.repo.suspended:
+			most += int(lasts/(5*time.Minute)) + 1
+		case p.Status == preview.StatusQueued:
+			most += w.Replicas
+		}
+	}
+	return most
 }
 
 // left returns what is not as it must be in the end.
@@ -108,14 +105,16 @@ func (w *world) left() (left []violation) {
 			miss("I12", "job %s of %s is not done", j.kind, j.preview)
 		}
 	}
+	if w.underway > 0 {
+		miss("I1", "%d deliveries are not answered", w.underway)
+	}
+	if len(left) > 0 {
+		return left // then the rest need not be right yet
+	}
 	wanted := map[preview.Key]bool{}
 	for _, of := range w.hub.pulls {
 		known := w.db.byKey(of.key)
 		if of.repo.suspended {
-			wanted[of.key] = true
-			continue
-		}
-		if renamedAndGone && of.repo.vanished && strings.HasSuffix(of.repo.name, "2") {
 			wanted[of.key] = true
 			continue
 		}
@@ -135,6 +134,9 @@ func (w *world) left() (left []violation) {
 		}
 	}
 	for _, d := range w.hub.deliveries {
+		if d.failed && !d.arrived {
+			miss("I1", "delivery %s was refused and is not asked for again", d.event.Delivery.GUID)
+		}
 		of := w.hub.pull(d.event.Key)
 		if of != nil && of.repo.suspended {
 			continue
@@ -204,7 +206,7 @@ func (w *world) leftOpen(of *pull, known *preview.Preview, miss func(invariant, 
 // outages counts the faults that may use up all attempts at a deployment.
 func (w *world) outages() int {
 	n := 0
-	for _, k := range []kind{opDatabase, opGitHub, opCluster, opLostCommit, opLostCreate, opDeleted, opConflict, opStuck, "request arrives late"} {
+	for _, k := range []kind{opDatabase, opNoDatabase, opGitHub, opCluster, opNoCluster, opLostCommit, opLostReply, opDeleted, opConflict, opStuck, "request arrives late"} {
 		n += w.faults[k]
 	}
 	return n
@@ -249,10 +251,7 @@ func (w *world) leftComment(of *pull, known preview.Preview, miss func(invariant
 			waiting = &place
 		}
 	}
-	if mergedComments && known.Merged {
-		return
-	}
-	if want := report.Comment(known, deployments, waiting); of.ours[0].body != want {
+	if want := report.Comment(report.View{Preview: known, Deployments: deployments, Waiting: waiting, Logs: known.Private}); of.ours[0].body != want {
 		miss("I6", "the comment on %s says\n%s\nand not\n%s", of.key, of.ours[0].body, want)
 	}
 }

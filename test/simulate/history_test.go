@@ -1,9 +1,8 @@
-//go:build simulate
-
 package simulate
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -36,6 +35,7 @@ const (
 	opPause       kind = "pause"
 	opSkew        kind = "skew clock"
 	opDatabase    kind = "database down"
+	opNoDatabase  kind = "database out of one replica's reach"
 	opLostCommit  kind = "commit reply lost"
 	opGitHub      kind = "GitHub 5xx"
 	opLimited     kind = "GitHub rate limit"
@@ -48,9 +48,13 @@ const (
 	opEmptyList   kind = "list empty"
 	opFailList    kind = "list fails"
 	opShortList   kind = "list truncated"
+	opStaleList   kind = "lists stale"
 	opCluster     kind = "cluster down"
+	opNoCluster   kind = "cluster out of one replica's reach"
+	opThrottle    kind = "cluster 429"
 	opConflict    kind = "cluster 409"
-	opLostCreate  kind = "namespace reply lost"
+	opSilent      kind = "watch silent"
+	opLostReply   kind = "cluster reply lost"
 	opStuck       kind = "deletion stuck"
 	opPods        kind = "pods lost"
 	opDeleted     kind = "namespace deleted by hand"
@@ -61,10 +65,10 @@ var weights = []struct {
 	kind kind
 	n    int
 }{
-	{opOpen, 5}, {opPush, 8}, {opBack, 3}, {opClose, 5}, {opMerge, 2}, {opReopen, 4}, {opRetarget, 1}, {opRedeploy, 2}, {opRename, 1}, {opUncomment, 1},
-	{opCrash, 5}, {opStop, 2}, {opPause, 5}, {opSkew, 1}, {opDatabase, 2}, {opLostCommit, 3}, {opGitHub, 2}, {opLimited, 2}, {opLostComment, 3},
-	{opHide, 2}, {opBlip, 2}, {opVanish, 1}, {opForbid, 1}, {opSuspend, 1}, {opEmptyList, 1}, {opFailList, 1}, {opShortList, 1}, {opCluster, 2}, {opConflict, 2},
-	{opLostCreate, 2}, {opStuck, 2}, {opPods, 2}, {opDeleted, 1},
+	{opOpen, 8}, {opPush, 12}, {opBack, 4}, {opClose, 10}, {opMerge, 3}, {opReopen, 7}, {opRetarget, 1}, {opRedeploy, 3}, {opRename, 2}, {opUncomment, 2},
+	{opCrash, 6}, {opStop, 3}, {opPause, 6}, {opSkew, 1}, {opDatabase, 2}, {opNoDatabase, 2}, {opLostCommit, 4}, {opGitHub, 2}, {opLimited, 2},
+	{opLostComment, 3}, {opHide, 2}, {opBlip, 3}, {opVanish, 1}, {opForbid, 1}, {opSuspend, 1}, {opEmptyList, 1}, {opFailList, 1}, {opShortList, 1},
+	{opStaleList, 2}, {opCluster, 2}, {opNoCluster, 2}, {opThrottle, 2}, {opConflict, 3}, {opSilent, 2}, {opLostReply, 4}, {opStuck, 3}, {opPods, 3}, {opDeleted, 2},
 }
 
 // class is what a commit does when it is deployed.
@@ -98,6 +102,7 @@ func (o op) length() time.Duration { return time.Duration(1<<o.Length) * time.Mi
 type history struct {
 	Salt     uint64
 	Replicas int
+	Pulls    int // how many pull requests there are
 	Limits   policy.Limits
 	Squatter bool // somebody else has a namespace of the name that the first pull request's preview wants
 	Ops      []op
@@ -106,25 +111,51 @@ type history struct {
 // String gives the history for people, one operation a line.
 func (h history) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d replicas, limits %+v, squatter %v, salt %d\n", h.Replicas, h.Limits, h.Squatter, h.Salt)
+	fmt.Fprintf(&b, "%d replicas, %d pull requests, limits %+v, squatter %v, salt %d\n", h.Replicas, h.Pulls, h.Limits, h.Squatter, h.Salt)
 	for _, o := range h.Ops {
-		fmt.Fprintf(&b, "  after %-9s %-26s pull %d, replica %d, for %s, commit %s, %d deliveries up to %s late\n",
+		fmt.Fprintf(&b, "  after %-9s %-36s pull %d, replica %d, for %s, commit %s, %d deliveries up to %s late\n",
 			o.gap(), o.Kind, o.Pull, o.Slot, o.length(), o.Class, o.Copies, time.Duration(1<<o.Late)*time.Millisecond)
 	}
 	return b.String()
 }
 
+// even draws a number below n, each as likely as any other: the draws of rapid prefer small ones, and some faults would
+// hardly ever come.
+func even(n int) *rapid.Generator[int] {
+	return rapid.Custom(func(t *rapid.T) int {
+		x := 0
+		for range bits.Len(uint(n)) + 3 {
+			x <<= 1
+			if bit.Draw(t, "bit") {
+				x++
+			}
+		}
+		return x % n
+	})
+}
+
+// among draws one of the values, each as likely as any other; one may be given several times.
+func among[T any](values ...T) *rapid.Generator[T] {
+	return rapid.Map(even(len(values)), func(i int) T { return values[i] })
+}
+
+var (
+	bit      = rapid.Bool()
+	ofKind   = among(kinds()...)
+	ofGap    = even(17)
+	ofPull   = even(pulls)
+	ofSlot   = even(3)
+	ofLength = even(7)
+	ofClass  = among(good, good, good, good, good, slow, never, crashes, noChart, refused)
+	ofCopies = among(1, 1, 1, 1, 0, 2, 3, 5)
+	ofLate   = even(14)
+)
+
 var opGen = rapid.Custom(func(t *rapid.T) op {
 	return op{
-		Kind: rapid.SampledFrom(kinds()).Draw(t, "kind"),
-		Gap:  rapid.IntRange(0, 16).Draw(t, "gap"),
-		Pull: rapid.IntRange(0, pulls-1).Draw(t, "pull"),
-		Slot: rapid.IntRange(0, 2).Draw(t, "replica"),
-		// 5 seconds to 4 minutes
-		Length: rapid.IntRange(12, 18).Draw(t, "length"),
-		Class:  rapid.SampledFrom([]class{good, good, good, good, good, slow, never, crashes, noChart, refused}).Draw(t, "commit"),
-		Copies: rapid.SampledFrom([]int{1, 1, 1, 1, 0, 2, 3, 5}).Draw(t, "copies"),
-		Late:   rapid.IntRange(4, 17).Draw(t, "late"),
+		Kind: ofKind.Draw(t, "kind"), Gap: ofGap.Draw(t, "gap"), Pull: ofPull.Draw(t, "pull"), Slot: ofSlot.Draw(t, "replica"),
+		Length: 12 + ofLength.Draw(t, "length"), // 4 seconds to 4 minutes
+		Class:  ofClass.Draw(t, "commit"), Copies: ofCopies.Draw(t, "copies"), Late: 4 + ofLate.Draw(t, "late"),
 	}
 })
 
@@ -138,15 +169,21 @@ func kinds() []kind {
 	return all
 }
 
+var (
+	ofReplicas = among(2, 3, 1)
+	ofPulls    = among(1, 2, 2, 3, 4)
+	ofLimit    = among(0, 1, 2)
+	squatting  = among(false, false, false, true)
+	some       = rapid.SliceOfN(opGen, 1, 16)
+)
+
 var historyGen = rapid.Custom(func(t *rapid.T) history {
-	limit := rapid.SampledFrom([]int{0, 1, 2})
 	return history{
-		Salt:     rapid.Uint64().Draw(t, "salt"),
-		Replicas: rapid.IntRange(2, 3).Draw(t, "replicas"),
+		Salt: rapid.Uint64().Draw(t, "salt"), Replicas: ofReplicas.Draw(t, "replicas"), Pulls: ofPulls.Draw(t, "pulls"),
 		Limits: policy.Limits{
-			Deployments: limit.Draw(t, "deployments"), Previews: limit.Draw(t, "previews"), PreviewsPerRepository: limit.Draw(t, "of a repository"),
+			Deployments: ofLimit.Draw(t, "deployments"), Previews: ofLimit.Draw(t, "previews"), PreviewsPerRepository: ofLimit.Draw(t, "of a repository"),
 		},
-		Squatter: rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "squatter"),
-		Ops:      rapid.SliceOfN(opGen, 2, 24).Draw(t, "ops"),
+		Squatter: squatting.Draw(t, "squatter"),
+		Ops:      append(some.Draw(t, "ops"), some.Draw(t, "more ops")...),
 	}
 })

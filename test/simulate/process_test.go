@@ -1,5 +1,3 @@
-//go:build simulate
-
 package simulate
 
 import (
@@ -7,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"catalyst.dev/catalyst/internal/chart"
@@ -31,11 +30,15 @@ type process struct {
 	cancel context.CancelFunc
 	wake   chan struct{}
 	ended  chan struct{}
+	rules  policy.Rules // its Renamed is asked with the world's mutex held
 
 	// Guarded by the world's mutex.
 	dead, over bool
 	until      time.Time // paused
+	noDatabase time.Time // until when it does not reach the database
+	noCluster  time.Time
 	skew       time.Duration
+	learnt     map[int64]string // what each repository is called in the configuration
 }
 
 // spawn starts a process in the slot.
@@ -43,13 +46,16 @@ func (w *world) spawn(slot int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.incarnated++
-	p := &process{w: w, slot: slot, name: fmt.Sprintf("%c%d", 'A'+slot, w.incarnated), wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	p := &process{
+		w: w, slot: slot, name: fmt.Sprintf("%c%d", 'A'+slot, w.incarnated), wake: make(chan struct{}, 1), ended: make(chan struct{}), learnt: map[int64]string{},
+	}
+	p.rules = policy.Rules{GitHubHost: "github.com", Repositories: configured, Limits: w.Limits, Renamed: func(id int64) bool { return p.learnt[id] != "" }}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	w.processes[slot] = p
 	w.all = append(w.all, p)
 	one := worker.New(worker.Options{
 		Queue: p, Reader: p, Lifecycle: p, GitHub: p, Deployer: p, Remover: p, Overview: p, Estate: p, Settings: p,
-		Holder: p.name, Jobs: 4, Repos: w.rules.Repositories, SweepEvery: sweepEvery, HealthEvery: healthEvery, SweepShare: 0.5,
+		Holder: p.name, Jobs: 4, Repos: configured, SweepEvery: sweepEvery, HealthEvery: healthEvery, SweepShare: 0.5,
 		Lease: lease, Poll: poll, ReadyLimit: readyLimit, GoneLimit: goneLimit, Log: slog.New(slog.DiscardHandler),
 	})
 	go func() {
@@ -79,6 +85,13 @@ func (p *process) gate() error {
 		}
 		time.Sleep(wait)
 	}
+}
+
+// died reports whether the process is no more.
+func (p *process) died() bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return p.dead
 }
 
 // sleep passes time on the way, and reports whether ctx lasted.
@@ -117,9 +130,8 @@ func (p *process) commit(do func(now time.Time) (due bool, err error)) (lost boo
 	w := p.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.trouble.database.After(time.Now()) {
-		w.hit(opDatabase)
-		return false, errDatabase
+	if err := p.database(); err != nil {
+		return false, err
 	}
 	due, err := do(w.now())
 	if err != nil {
@@ -136,6 +148,19 @@ func (p *process) commit(do func(now time.Time) (due bool, err error)) (lost boo
 		return true, nil
 	}
 	return false, nil
+}
+
+// database is the error with which the process finds the database now, if any. Call it with mu held.
+func (p *process) database() error {
+	switch now := time.Now(); {
+	case p.w.trouble.database.After(now):
+		p.w.hit(opDatabase)
+	case p.noDatabase.After(now):
+		p.w.hit(opNoDatabase)
+	default:
+		return nil
+	}
+	return errDatabase
 }
 
 // announce wakes the workers. A word to another process may be lost: then its polling finds the job.
@@ -192,10 +217,14 @@ func (p *process) Finish(ctx context.Context, f preview.Fence, generation int64)
 }
 
 // Retry implements worker.Queue.
-func (p *process) Retry(ctx context.Context, f preview.Fence, attempt int, delay time.Duration, reason string) error {
+func (p *process) Retry(ctx context.Context, f preview.Fence, r preview.Retry) error {
 	return p.tx(ctx, 13, func(now time.Time) (bool, error) {
-		err := p.w.db.retry(now, f, attempt, delay)
-		p.w.note("%s gives %s of %s back for %s, attempt %d: %s: %v", p.name, f.Kind, f.PreviewID, delay, attempt, reason, err)
+		j := p.w.db.held(f, now)
+		err := p.w.db.retry(now, f, r)
+		p.w.note("%s gives %s of %s back for %s, attempt %d: %s: %v", p.name, f.Kind, f.PreviewID, r.Delay, r.Attempt, r.Reason, err)
+		if j != nil {
+			p.w.checkRetry(p, j, now)
+		}
 		return true, err
 	})
 }
@@ -207,8 +236,8 @@ func (p *process) NextDue(context.Context) (time.Duration, error) {
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	if p.w.trouble.database.After(time.Now()) {
-		return 0, errDatabase
+	if err := p.database(); err != nil {
+		return 0, err
 	}
 	return p.w.db.nextDue(p.w.now())
 }
@@ -246,6 +275,9 @@ func (p *process) Deployments(ctx context.Context, previewID string, limit int) 
 	return found, err
 }
 
+// Usual implements worker.Reader. Nothing rests on it but a line in the comment of a deployment in progress.
+func (p *process) Usual(context.Context, int64) (time.Duration, error) { return 0, nil }
+
 // Unfinished implements worker.Reader.
 func (p *process) Unfinished(ctx context.Context) (found []preview.Preview, err error) {
 	err = p.tx(ctx, 17, func(time.Time) (bool, error) {
@@ -263,7 +295,7 @@ func (p *process) Handle(ctx context.Context, e preview.Event) (after preview.Pr
 			was := *known
 			before = &was
 		}
-		after, d, due, err = p.w.db.apply(now, e, func(s preview.State) (preview.Decision, error) { return policy.Decide(s, e, p.w.rules) })
+		after, d, due, err = p.w.db.apply(now, e, func(s preview.State) (preview.Decision, error) { return policy.Decide(s, e, p.rules) })
 		if err == nil {
 			p.w.changed(p, e, before, after)
 		}
@@ -320,12 +352,21 @@ func (w *world) waiting(of preview.Preview, places []preview.Place) (preview.Wai
 	return policy.Wait(places, w.Limits, self, of.QueuedAt)
 }
 
-// Plan implements worker.Settings.
+// Plan implements worker.Settings as internal/app does: a repository goes by its configured name, or by one that was learnt.
 func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	if !slices.Contains(configured, of.Repository) && p.learnt[of.RepositoryID] == "" {
+		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{Code: preview.CodeConfig, Cause: "the repository is not configured", Blame: preview.BlameConfig})
+	}
 	return worker.Plan{
-		Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
+		Trust: of.Trust(), Host: of.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"}, URL: func(u string) string { return u },
 	}, nil
 }
 
 // Learn implements worker.Settings.
-func (p *process) Learn(string, int64) {}
+func (p *process) Learn(name string, id int64) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	p.learnt[id] = name
+}

@@ -1,5 +1,3 @@
-//go:build simulate
-
 package simulate
 
 import (
@@ -116,7 +114,8 @@ func (b *both) end(j preview.Job, covered int64, retry *time.Duration) {
 		b.same("finish", 0, 0, b.fake.finish(b.now(), b.fence(j), covered), b.real.Finish(b.rt.Context(), j.Fence(), covered))
 		return
 	}
-	b.same("retry", 0, 0, b.fake.retry(b.now(), b.fence(j), 1, *retry), b.real.Retry(b.rt.Context(), j.Fence(), 1, *retry, "because"))
+	r := preview.Retry{Attempt: 1, Delay: *retry, Covered: covered, Reason: "because"}
+	b.same("retry", 0, 0, b.fake.retry(b.now(), b.fence(j), r), b.real.Retry(b.rt.Context(), j.Fence(), r))
 }
 
 // event hands the same event to both.

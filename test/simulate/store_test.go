@@ -1,5 +1,3 @@
-//go:build simulate
-
 package simulate
 
 import (
@@ -244,12 +242,15 @@ func (m *memory) finish(now time.Time, f preview.Fence, generation int64) error 
 	return nil
 }
 
-func (m *memory) retry(now time.Time, f preview.Fence, attempt int, delay time.Duration) error {
+func (m *memory) retry(now time.Time, f preview.Fence, r preview.Retry) error {
 	j := m.held(f, now)
 	if j == nil {
 		return stale(f)
 	}
-	j.attempt, j.notBefore, j.holder, j.leaseUntil = attempt, now.Add(delay.Truncate(time.Millisecond)), "", time.Time{}
+	j.attempt, j.notBefore, j.holder, j.leaseUntil = r.Attempt, now.Add(r.Delay.Truncate(time.Millisecond)), "", time.Time{}
+	if j.generation > r.Covered {
+		j.notBefore = now
+	}
 	return nil
 }
 

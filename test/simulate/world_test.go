@@ -1,5 +1,3 @@
-//go:build simulate
-
 package simulate
 
 import (
@@ -9,14 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
 // The worker's times: those of the product, except that it polls more rarely, because polling costs time and finds nothing.
 const (
 	lease       = 30 * time.Second
-	poll        = 20 * time.Second
+	poll        = time.Minute
 	sweepEvery  = 5 * time.Minute
 	healthEvery = 30 * time.Second
 	readyLimit  = 3 * time.Minute
@@ -27,7 +24,6 @@ const (
 // happens at one moment.
 type world struct {
 	history
-	rules policy.Rules
 	start time.Time
 
 	mu         sync.Mutex
@@ -40,6 +36,7 @@ type world struct {
 	ticks      map[tick]uint64
 	faults     map[kind]int // that met somebody
 	done       int          // operations
+	underway   int          // deliveries that were not answered yet
 	violations []violation
 	tracing    bool
 	trace      []string
@@ -52,10 +49,11 @@ type world struct {
 
 // trouble is what is wrong at the moment, and until when.
 type trouble struct {
-	database, github, limited, cluster             time.Time
-	emptyList, failList, shortList                 time.Time
-	lostCommits, lostComments, conflicts, lostMade int
-	blips                                          int
+	database, github, limited, cluster                time.Time
+	throttled, silent                                 time.Time
+	emptyList, failList, shortList, staleList         time.Time
+	lostCommits, lostComments, conflicts, lostReplies int
+	blips                                             int
 }
 
 type violation struct {
@@ -84,13 +82,6 @@ func newWorld(h history) *world {
 	w := &world{history: h, start: time.Now(), db: newMemory(), ticks: map[tick]uint64{}, faults: map[kind]int{}}
 	w.hub = newHub(w)
 	w.kube = newKube(w)
-	w.rules = policy.Rules{
-		GitHubHost: "github.com", Limits: h.Limits,
-		Renamed: func(id int64) bool { return id == repositoryA || id == repositoryB },
-	}
-	for _, r := range w.hub.repos {
-		w.rules.Repositories = append(w.rules.Repositories, r.name)
-	}
 	return w
 }
 
@@ -148,6 +139,7 @@ func run(h history, tracing bool) *world {
 		w.spawn(slot)
 	}
 	for _, o := range h.Ops {
+		o.Pull %= h.Pulls
 		w.mu.Lock()
 		jitter := time.Duration(w.roll(9, ofHistory, 0) % uint64(o.gap()))
 		w.mu.Unlock()
@@ -189,6 +181,8 @@ func (w *world) do(o op) {
 		}
 	case opDatabase:
 		w.trouble.database = until
+	case opNoDatabase:
+		p.noDatabase = until
 	case opLostCommit:
 		w.trouble.lostCommits++
 	case opGitHub:
@@ -205,12 +199,22 @@ func (w *world) do(o op) {
 		w.trouble.failList = until.Add(sweepEvery)
 	case opShortList:
 		w.trouble.shortList = until.Add(sweepEvery)
+	case opStaleList:
+		w.trouble.staleList = until.Add(sweepEvery)
+		w.hub.remember()
+		w.kube.remember()
 	case opCluster:
 		w.trouble.cluster = until
+	case opNoCluster:
+		p.noCluster = until
+	case opThrottle:
+		w.trouble.throttled = until
+	case opSilent:
+		w.trouble.silent = until
 	case opConflict:
 		w.trouble.conflicts += o.Copies
-	case opLostCreate:
-		w.trouble.lostMade++
+	case opLostReply:
+		w.trouble.lostReplies++
 	case opStuck, opPods, opDeleted:
 		w.kube.operate(o, until)
 	default:
@@ -239,17 +243,20 @@ func (w *world) end(p *process, o op) {
 	})
 }
 
-// heal ends all that is wrong and waits until everybody is up again.
+// heal waits until everybody is up again and every delivery has come, and ends all that is wrong.
 func (w *world) heal() {
 	for {
 		w.mu.Lock()
 		wait := time.Duration(0)
+		if w.underway > 0 {
+			wait = time.Second
+		}
 		for _, p := range w.processes {
 			wait = max(wait, time.Until(p.until))
 			if p.over {
 				wait = max(wait, time.Second)
 			}
-			p.skew = 0
+			p.skew, p.noDatabase, p.noCluster = 0, time.Time{}, time.Time{}
 		}
 		if wait <= 0 {
 			w.trouble = trouble{}
@@ -266,7 +273,9 @@ func (w *world) heal() {
 }
 
 // deliver hands a delivery to a process, as GitHub does: it waits ten seconds and never tries again by itself.
+// Call it with mu held.
 func (w *world) deliver(d *delivery, late time.Duration) {
+	w.underway++
 	w.background.Go(func() {
 		time.Sleep(late)
 		w.mu.Lock()
@@ -303,6 +312,7 @@ func (w *world) deliver(d *delivery, late time.Duration) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		w.underway--
 		if d.arrived = d.arrived || err == nil; err != nil {
 			d.failed = true
 			w.hit("delivery refused")

@@ -2,10 +2,11 @@
 // command where it is: CATALYST_TEST_KUBECONFIG, CATALYST_TEST_REGISTRY (host:port) and CATALYST_TEST_ROUTER (the URL under
 // which its Ingresses are reached).
 //
-//	testbed [-stop] [-localcluster DIRECTORY] NAME COMMAND [ARG...]
+//	testbed [-stop] [-simulated] [-localcluster DIRECTORY] NAME COMMAND [ARG...]
 //
 // The cluster stays, so that the next run begins at once; with -stop a cluster that was started here is stopped again,
-// whatever became of the command. The exit code is the command's.
+// whatever became of the command. With -simulated its nodes are: for tests of many pods that nobody looks into. The exit code is the
+// command's.
 package main
 
 import (
@@ -34,12 +35,13 @@ func main() {
 func run(args []string) (err error) {
 	flags := flag.NewFlagSet("testbed", flag.ContinueOnError)
 	stop := flags.Bool("stop", false, "stop the cluster afterwards when it did not run before")
+	simulated := flags.Bool("simulated", false, "start the cluster with simulated nodes")
 	source := flags.String("localcluster", "localcluster", "the directory of the localcluster program")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() < 2 {
-		return errors.New("usage: testbed [-stop] [-localcluster DIRECTORY] NAME COMMAND [ARG...]")
+		return errors.New("usage: testbed [-stop] [-simulated] [-localcluster DIRECTORY] NAME COMMAND [ARG...]")
 	}
 	c := cluster{source: *source, name: flags.Arg(0)}
 
@@ -59,7 +61,11 @@ func run(args []string) (err error) {
 			}
 		}()
 	}
-	if err := c.run("start"); err != nil {
+	var nodes []string
+	if *simulated {
+		nodes = []string{"--node", "simulated", "--simulated-nodes", "4"}
+	}
+	if err := c.run("start", nodes...); err != nil {
 		return err
 	}
 	now, err := c.status()
@@ -107,8 +113,8 @@ func (c cluster) command(verb string, args ...string) *exec.Cmd {
 	return command
 }
 
-func (c cluster) run(verb string) error {
-	command := c.command(verb)
+func (c cluster) run(verb string, args ...string) error {
+	command := c.command(verb, args...)
 	command.Stdout = os.Stderr // the results are the command's
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("%s the local cluster %s, see above (%s)", verb, c.name, err) //nolint:errorlint // its exit code is not the command's

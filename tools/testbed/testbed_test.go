@@ -56,6 +56,7 @@ func TestTestbed(t *testing.T) {
 		exit            int
 	}{
 		"starts and leaves it":         {command: "true", out: where, calls: "[start --name test]\n"},
+		"simulates the nodes":          {args: []string{"-simulated"}, out: where, calls: "[start --name test --node simulated --simulated-nodes 4]\n"},
 		"stops what it started":        {args: []string{"-stop"}, out: where, calls: "[start --name test]\n[stop --name test]\n"},
 		"stops after a failure":        {args: []string{"-stop"}, command: "exit 7", out: where, calls: "[start --name test]\n[stop --name test]\n", exit: 7},
 		"stops after a signal":         {args: []string{"-stop"}, command: "kill -TERM $PPID; while :; do :; done", out: where, calls: "[start --name test]\n[stop --name test]\n", exit: 1},

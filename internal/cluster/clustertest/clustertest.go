@@ -23,8 +23,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 
 	"catalyst.dev/catalyst/test/install"
 	"catalyst.dev/catalyst/test/rig"
@@ -42,30 +40,16 @@ func Registry(t testing.TB) string { return need(t, "CATALYST_TEST_REGISTRY") }
 func Catalyst(t testing.TB, instance string) string {
 	t.Helper()
 	o := install.Options{Kubeconfig: Kubeconfig(t), Instance: instance, Domains: []string{"preview.localhost"}}
-	identities.Lock()
-	defer identities.Unlock()
-	identity := identities.known[instance]
-	if identity == nil {
-		root, err := rig.Root()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if identity, err = install.Apply(t.Context(), root, o); err != nil {
-			t.Fatal(err)
-		}
-		identities.known[instance] = identity
+	root, err := rig.Root()
+	if err != nil {
+		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*identity, path); err != nil {
+	path, err := install.Kubeconfig(t.Context(), root, o, t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
-
-var identities = struct {
-	sync.Mutex
-	known map[string]*api.Config
-}{known: map[string]*api.Config{}}
 
 func need(t testing.TB, variable string) string {
 	t.Helper()

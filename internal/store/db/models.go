@@ -4,6 +4,36 @@
 
 package db
 
+type Approval struct {
+	ID               string
+	PreviewID        string
+	RepositoryID     int64
+	Number           int64
+	Sha              string
+	HeadRepositoryID int64
+	BaseBranch       string
+	Approver         string
+	ApproverID       int64
+	CommentID        int64
+	ApprovedAt       int64
+	WithdrawnAt      int64
+}
+
+type Command struct {
+	CommentID  int64
+	PreviewID  string
+	Verb       string
+	Argument   string
+	Author     string
+	AuthorID   int64
+	Sha        string
+	Outcome    string
+	Told       string
+	Generation int64
+	ReceivedAt int64
+	FinishedAt int64
+}
+
 type Delivery struct {
 	ID         string
 	Guid       string
@@ -28,6 +58,7 @@ type Deployment struct {
 	Diagnosis  string
 	StartedAt  int64
 	FinishedAt int64
+	Steps      string
 }
 
 type Job struct {
@@ -79,4 +110,10 @@ type Preview struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	Bot              bool
+	HeadRepository   string
+	RemovedBy        string
+	Notice           string
+	Awaited          bool
+	CommentWrites    int64
 }

@@ -181,6 +181,46 @@ func (q *Queries) HoldJob(ctx context.Context, arg HoldJobParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const insertApproval = `-- name: InsertApproval :exec
+INSERT INTO approvals (id, preview_id, repository_id, number, sha, head_repository_id, base_branch, approver, approver_id, comment_id,
+    approved_at, withdrawn_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12)
+`
+
+type InsertApprovalParams struct {
+	ID               string
+	PreviewID        string
+	RepositoryID     int64
+	Number           int64
+	Sha              string
+	HeadRepositoryID int64
+	BaseBranch       string
+	Approver         string
+	ApproverID       int64
+	CommentID        int64
+	ApprovedAt       int64
+	WithdrawnAt      int64
+}
+
+func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) error {
+	_, err := q.db.ExecContext(ctx, insertApproval,
+		arg.ID,
+		arg.PreviewID,
+		arg.RepositoryID,
+		arg.Number,
+		arg.Sha,
+		arg.HeadRepositoryID,
+		arg.BaseBranch,
+		arg.Approver,
+		arg.ApproverID,
+		arg.CommentID,
+		arg.ApprovedAt,
+		arg.WithdrawnAt,
+	)
+	return err
+}
+
 const insertDelivery = `-- name: InsertDelivery :exec
 
 INSERT INTO deliveries (id, guid, event, action, repository, number, body_sha256, body, outcome, reason, received_at)
@@ -220,8 +260,8 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 }
 
 const insertDeployment = `-- name: InsertDeployment :exec
-INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO deployments (id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertDeploymentParams struct {
@@ -234,6 +274,7 @@ type InsertDeploymentParams struct {
 	Diagnosis  string
 	StartedAt  int64
 	FinishedAt int64
+	Steps      string
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -247,6 +288,7 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.Diagnosis,
 		arg.StartedAt,
 		arg.FinishedAt,
+		arg.Steps,
 	)
 	return err
 }
@@ -255,11 +297,13 @@ const insertPreview = `-- name: InsertPreview :execrows
 INSERT INTO previews (id, version, repository_id, number, repository, installation_id, private, title, author, branch,
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
-    changed_at, closed_at, queued_at, missing_since)
+    changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
+    comment_writes)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
-    $32, $33, $34, $35)
+    $32, $33, $34, $35, $36, $37, $38, $39, $40,
+    $41)
 ON CONFLICT DO NOTHING
 `
 
@@ -299,6 +343,12 @@ type InsertPreviewParams struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	Bot              bool
+	HeadRepository   string
+	RemovedBy        string
+	Notice           string
+	Awaited          bool
+	CommentWrites    int64
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -338,6 +388,12 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.ClosedAt,
 		arg.QueuedAt,
 		arg.MissingSince,
+		arg.Bot,
+		arg.HeadRepository,
+		arg.RemovedBy,
+		arg.Notice,
+		arg.Awaited,
+		arg.CommentWrites,
 	)
 	if err != nil {
 		return 0, err
@@ -346,7 +402,7 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 }
 
 const lastDeployment = `-- name: LastDeployment :one
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deployment, error) {
@@ -362,8 +418,87 @@ func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deploym
 		&i.Diagnosis,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Steps,
 	)
 	return i, err
+}
+
+const lastSuccesses = `-- name: LastSuccesses :many
+SELECT d.started_at, d.finished_at FROM deployments d JOIN previews p ON p.id = d.preview_id
+WHERE p.repository_id = $1 AND d.status = 'succeeded' ORDER BY d.started_at DESC, d.id DESC LIMIT $2
+`
+
+type LastSuccessesParams struct {
+	RepositoryID int64
+	MaxRows      int32
+}
+
+type LastSuccessesRow struct {
+	StartedAt  int64
+	FinishedAt int64
+}
+
+func (q *Queries) LastSuccesses(ctx context.Context, arg LastSuccessesParams) ([]LastSuccessesRow, error) {
+	rows, err := q.db.QueryContext(ctx, lastSuccesses, arg.RepositoryID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LastSuccessesRow{}
+	for rows.Next() {
+		var i LastSuccessesRow
+		if err := rows.Scan(&i.StartedAt, &i.FinishedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listApprovals = `-- name: ListApprovals :many
+SELECT id, preview_id, repository_id, number, sha, head_repository_id, base_branch, approver, approver_id, comment_id, approved_at, withdrawn_at FROM approvals WHERE preview_id = $1 ORDER BY approved_at DESC, id DESC
+`
+
+func (q *Queries) ListApprovals(ctx context.Context, previewID string) ([]Approval, error) {
+	rows, err := q.db.QueryContext(ctx, listApprovals, previewID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Approval{}
+	for rows.Next() {
+		var i Approval
+		if err := rows.Scan(
+			&i.ID,
+			&i.PreviewID,
+			&i.RepositoryID,
+			&i.Number,
+			&i.Sha,
+			&i.HeadRepositoryID,
+			&i.BaseBranch,
+			&i.Approver,
+			&i.ApproverID,
+			&i.CommentID,
+			&i.ApprovedAt,
+			&i.WithdrawnAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listDeliveries = `-- name: ListDeliveries :many
@@ -406,7 +541,7 @@ func (q *Queries) ListDeliveries(ctx context.Context, maxRows int32) ([]Delivery
 }
 
 const listDeployments = `-- name: ListDeployments :many
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
 `
 
 type ListDeploymentsParams struct {
@@ -433,6 +568,7 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.Diagnosis,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Steps,
 		); err != nil {
 			return nil, err
 		}
@@ -493,7 +629,7 @@ func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
 }
 
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -541,6 +677,12 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.ClosedAt,
 			&i.QueuedAt,
 			&i.MissingSince,
+			&i.Bot,
+			&i.HeadRepository,
+			&i.RemovedBy,
+			&i.Notice,
+			&i.Awaited,
+			&i.CommentWrites,
 		); err != nil {
 			return nil, err
 		}
@@ -556,7 +698,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 }
 
 const listUnfinished = `-- name: ListUnfinished :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
 `
 
 func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
@@ -604,6 +746,12 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 			&i.ClosedAt,
 			&i.QueuedAt,
 			&i.MissingSince,
+			&i.Bot,
+			&i.HeadRepository,
+			&i.RemovedBy,
+			&i.Notice,
+			&i.Awaited,
+			&i.CommentWrites,
 		); err != nil {
 			return nil, err
 		}
@@ -641,7 +789,7 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 }
 
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -683,12 +831,18 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.ClosedAt,
 		&i.QueuedAt,
 		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
+		&i.CommentWrites,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -735,6 +889,12 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.ClosedAt,
 		&i.QueuedAt,
 		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
+		&i.CommentWrites,
 	)
 	return i, err
 }
@@ -793,29 +953,31 @@ func (q *Queries) RequestJob(ctx context.Context, arg RequestJobParams) error {
 }
 
 const retryJob = `-- name: RetryJob :execrows
-UPDATE jobs SET attempt = $1, not_before = $2, holder = '', lease_until = 0, last_error = $3
-WHERE kind = $4 AND preview_id = $5 AND token = $6 AND lease_until > $7
+UPDATE jobs SET attempt = $1, not_before = CASE WHEN generation > $2 THEN $3 ELSE $4 END, holder = '', lease_until = 0, last_error = $5
+WHERE kind = $6 AND preview_id = $7 AND token = $8 AND lease_until > $3
 `
 
 type RetryJobParams struct {
 	Attempt   int64
+	Covered   int64
+	Now       int64
 	NotBefore int64
 	LastError string
 	Kind      string
 	PreviewID string
 	Token     int64
-	Now       int64
 }
 
 func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, retryJob,
 		arg.Attempt,
+		arg.Covered,
+		arg.Now,
 		arg.NotBefore,
 		arg.LastError,
 		arg.Kind,
 		arg.PreviewID,
 		arg.Token,
-		arg.Now,
 	)
 	if err != nil {
 		return 0, err
@@ -840,13 +1002,14 @@ func (q *Queries) SeenBody(ctx context.Context, arg SeenBodyParams) (int64, erro
 }
 
 const updateDeployment = `-- name: UpdateDeployment :exec
-UPDATE deployments SET status = $1, diagnosis = $2, finished_at = $3 WHERE id = $4
+UPDATE deployments SET status = $1, diagnosis = $2, finished_at = $3, steps = $4 WHERE id = $5
 `
 
 type UpdateDeploymentParams struct {
 	Status     string
 	Diagnosis  string
 	FinishedAt int64
+	Steps      string
 	ID         string
 }
 
@@ -855,6 +1018,7 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.Status,
 		arg.Diagnosis,
 		arg.FinishedAt,
+		arg.Steps,
 		arg.ID,
 	)
 	return err
@@ -867,8 +1031,9 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     namespace_uid = $14, host = $15, url = $16, status = $17, generation = $18, settled = $19,
     live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
     comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
-    queued_at = $28, missing_since = $29
-WHERE id = $30 AND version = $31
+    queued_at = $28, missing_since = $29, bot = $30, head_repository = $31,
+    removed_by = $32, notice = $33, awaited = $34, comment_writes = $35
+WHERE id = $36 AND version = $37
 `
 
 type UpdatePreviewParams struct {
@@ -901,6 +1066,12 @@ type UpdatePreviewParams struct {
 	ClosedAt         int64
 	QueuedAt         int64
 	MissingSince     int64
+	Bot              bool
+	HeadRepository   string
+	RemovedBy        string
+	Notice           string
+	Awaited          bool
+	CommentWrites    int64
 	ID               string
 	Version          int64
 }
@@ -936,6 +1107,12 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.ClosedAt,
 		arg.QueuedAt,
 		arg.MissingSince,
+		arg.Bot,
+		arg.HeadRepository,
+		arg.RemovedBy,
+		arg.Notice,
+		arg.Awaited,
+		arg.CommentWrites,
 		arg.ID,
 		arg.Version,
 	)
@@ -943,4 +1120,19 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const withdrawApproval = `-- name: WithdrawApproval :exec
+UPDATE approvals SET withdrawn_at = $1 WHERE id = $2
+`
+
+type WithdrawApprovalParams struct {
+	WithdrawnAt int64
+	ID          string
+}
+
+// What an approval allows never changes: only its end can be written.
+func (q *Queries) WithdrawApproval(ctx context.Context, arg WithdrawApprovalParams) error {
+	_, err := q.db.ExecContext(ctx, withdrawApproval, arg.WithdrawnAt, arg.ID)
+	return err
 }

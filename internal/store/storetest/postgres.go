@@ -109,7 +109,7 @@ rm -rf "$dir"
 `
 
 func start() (server, error) {
-	bin, err := programs()
+	bin, err := Programs()
 	if err != nil {
 		return server{}, err
 	}
@@ -179,8 +179,8 @@ func (s server) log() string {
 	return string(text)
 }
 
-// programs finds the directory of PostgreSQL's programs, the newest of several.
-func programs() (string, error) {
+// Programs finds the directory of PostgreSQL's programs, the newest of several.
+func Programs() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(found) > 0 {
 		return filepath.Dir(slices.Max(found)), nil

@@ -1,0 +1,72 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"catalyst.dev/catalyst/internal/preview"
+)
+
+// titles word the steps.
+var titles = map[preview.StepName]string{
+	preview.StepNamespace: "make the namespace",
+	preview.StepFetch:     "fetch the chart",
+	preview.StepRender:    "render the chart",
+	preview.StepHooks:     "run the chart's hooks",
+	preview.StepApply:     "apply the objects",
+	preview.StepReady:     "wait until ready",
+}
+
+// steps shows how far the newest deployment is or came: open while somebody may want to know, folded away once it is well.
+func steps(v View) string {
+	d := v.newest()
+	if len(d.Steps) == 0 || v.Preview.Status == preview.StatusDeleting || v.Preview.Status == preview.StatusDeleted {
+		return ""
+	}
+	open := ""
+	if v.Preview.Status == preview.StatusDeploying {
+		open = " open"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time | |\n|---|---|---:|---|\n", open)
+	for _, s := range d.Steps {
+		word, took := string(s.Outcome), duration(s.Took)
+		if s.Outcome == "" {
+			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05 UTC")
+		}
+		note := ""
+		if s.Note != "" {
+			note = code(s.Note)
+		}
+		if s.Attempts > 1 {
+			note = strings.TrimSpace(fmt.Sprintf("attempt %d %s", s.Attempts, note))
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word, titles[s.Name], took, note)
+	}
+	b.WriteString("\n</details>\n")
+	return b.String()
+}
+
+// history lists the last deployments.
+func history(deployments []preview.Deployment) string {
+	if len(deployments) < 2 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When |\n|---|---|---:|---|\n")
+	for i, d := range deployments {
+		took, result := "", string(d.Status)
+		if !d.FinishedAt.IsZero() {
+			took = duration(d.FinishedAt.Sub(d.StartedAt))
+		}
+		switch {
+		case d.Diagnosis != nil:
+			result += ": " + code(d.Diagnosis.Code)
+		case d.Status == preview.DeploymentSuperseded && i > 0 && deployments[i-1].SHA != d.SHA:
+			result = "replaced by " + code(preview.ShortSHA(deployments[i-1].SHA))
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result, took, d.StartedAt.UTC().Format(stamp))
+	}
+	b.WriteString("\n</details>\n")
+	return b.String()
+}
