@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -64,7 +63,7 @@ func readNamespace(t *testing.T, ns *corev1.Namespace) {
 
 func readObject(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
-	c := &Cluster{instance: "test", log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	c := &Cluster{instance: "test", log: slog.New(slog.DiscardHandler)}
 	gvk := object.GroupVersionKind()
 	ref := ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Name: object.GetName()}
 	w := newWait(c, Identity{Namespace: "pr-web-7"}, []ObjectRef{ref}, time.Minute)

@@ -31,7 +31,7 @@ func (v *view) killed(p Pod, c Container, f *finding) bool {
 		if a.kind == kind {
 			f.evidence = told([]Event{a.Event, *kill}, 2)
 			got = "fails: " + oneLine(a.text)
-			v.deaf(c, f, a, &got)
+			v.deaf(f, a, &got)
 		}
 	}
 	lived := ""
@@ -46,7 +46,7 @@ func (v *view) killed(p Pod, c Container, f *finding) bool {
 }
 
 // deaf adds what the log says about a check that found nobody listening.
-func (v *view) deaf(c Container, f *finding, a answer, got *string) {
+func (v *view) deaf(f *finding, a answer, got *string) {
 	port := dialled(a.text)
 	if !strings.Contains(a.text, "connection refused") || port == 0 {
 		return

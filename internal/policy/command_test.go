@@ -372,9 +372,10 @@ func TestCommandsKeepTheGate(t *testing.T) {
 					w.work(preview.EventStarted, w.p.HeadSHA)
 				}
 			case "end":
-				if w.p.Status == preview.StatusDeploying {
+				switch w.p.Status {
+				case preview.StatusDeploying:
 					w.work(preview.EventSucceeded, w.p.HeadSHA)
-				} else if w.p.Status == preview.StatusDeleting {
+				case preview.StatusDeleting:
 					w.work(preview.EventDeleted, "")
 				}
 			}
