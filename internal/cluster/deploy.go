@@ -251,7 +251,6 @@ func (op *operation) beforeApply(rel *release.Release) error {
 	}
 	for _, info := range list {
 		gvk := info.Mapping.GroupVersionKind
-		op.c.rememberRendered(info.Namespace, info)
 		op.objects = append(op.objects, ObjectRef{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: info.Namespace, Name: info.Name})
 	}
 	return op.prune(list)

@@ -167,6 +167,7 @@ func (a *applier) Build(r io.Reader, validate bool) (kube.ResourceList, error) {
 		return nil, a.buildFailure(err)
 	}
 	for _, info := range list {
+		a.waiter.c.rememberRendered(info.Namespace, info) // whatever is said from now on
 		object := fmt.Sprintf("%s %q", info.Mapping.GroupVersionKind.Kind, info.Name)
 		switch {
 		case info.Mapping.Scope.Name() != meta.RESTScopeNameNamespace:

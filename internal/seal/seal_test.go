@@ -108,7 +108,7 @@ func TestParseRefuses(t *testing.T) {
 		"secret":                    "line 1",
 		good + "\n" + good:          "twice",
 		good + "\n" + good[:30]:     "line 2",
-		strings.ToUpper(good):       "line 1",
+		"ABCDEF01" + good[8:]:       "line 1",
 		good[:9] + "c2hvcnQ=":       "line 1",
 		strings.TrimSpace(good)[1:]: "line 1",
 	} {
