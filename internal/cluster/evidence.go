@@ -140,7 +140,23 @@ func (w *wait) readLogs(ctx context.Context, refs []diagnose.LogRef) {
 	}
 }
 
+// readLog reads the end of the log of one run. A container that crashes has begun its next run, or lost its last one, between the
+// observation and the reading: when the run has said nothing, the words of the one beside it are taken.
 func (c *Cluster) readLog(ctx context.Context, namespace string, ref diagnose.LogRef) diagnose.Log {
+	log := c.readRun(ctx, namespace, ref)
+	if len(log.Lines) > 0 {
+		return log
+	}
+	beside := ref
+	beside.Previous = !ref.Previous
+	if other := c.readRun(ctx, namespace, beside); len(other.Lines) > 0 {
+		other.LogRef = ref
+		return other
+	}
+	return log
+}
+
+func (c *Cluster) readRun(ctx context.Context, namespace string, ref diagnose.LogRef) diagnose.Log {
 	log := diagnose.Log{LogRef: ref, ReadAt: time.Now()}
 	lines, size := int64(logLines), int64(logBytes)
 	stream, err := c.client.CoreV1().Pods(namespace).GetLogs(ref.Pod, &corev1.PodLogOptions{
