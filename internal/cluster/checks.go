@@ -145,7 +145,8 @@ func (c *Cluster) checkRights(ctx context.Context) []doctor.Finding {
 
 // checkController looks whether somebody serves the class: who does writes an address into the Ingresses of it.
 func (c *Cluster) checkController(ctx context.Context, class string) Finding {
-	f := Finding{Name: "ingress controller of " + class}
+	f := Finding{Name: "ingress controller of " + class, Why: "An Ingress that nobody serves has no address."}
+	f.Fix = "See whether the class's controller runs: kubectl get ingressclass " + class + " -o jsonpath={.spec.controller}"
 	namespaces, err := c.Namespaces(ctx)
 	if err != nil {
 		f.Unknown, f.Found = true, "not checked: "+oneLine(err.Error())
@@ -168,7 +169,6 @@ func (c *Cluster) checkController(ctx context.Context, class string) Finding {
 		}
 	}
 	f.Unknown, f.Found = true, "cannot be told: no preview has an Ingress of it yet"
-	f.Why, f.Fix = "An Ingress that nobody serves has no address.", "See whether the class's controller runs: kubectl get ingressclass "+class+" -o jsonpath={.spec.controller}"
 	if seen > 0 {
 		f.Found = fmt.Sprintf("none of %d Ingresses of previews was given an address", seen)
 	}

@@ -32,7 +32,7 @@ func TestMainJob(t *testing.T) {
 	}
 
 	second := b.push(pull, map[string]string{"values-preview.yaml": "greeting: Good evening\n"})
-	b.comment(pull, "| success |", "`"+second[:7]+"` took")
+	b.comment(pull, "| success |", "`"+second[:7]+"` · took")
 	b.serves(pull, second)
 
 	pull.Close(true)
@@ -97,7 +97,7 @@ func TestDuplicates(t *testing.T) {
 	first := pull.HeadSHA()
 	b.comment(pull, "| success |")
 	second := b.push(pull, nil)
-	before := b.comment(pull, "| success |", "`"+second[:7]+"` took")
+	before := b.comment(pull, "| success |", "`"+second[:7]+"` · took")
 	reads := b.github.Counters()
 	for _, d := range b.github.Deliveries() {
 		if d.Event == "pull_request" {
@@ -148,7 +148,7 @@ func TestOneComment(t *testing.T) {
 		}
 	}
 	second := b.push(pull, nil)
-	b.comment(pull, "| success |", "`"+second[:7]+"` took")
+	b.comment(pull, "| success |", "`"+second[:7]+"` · took")
 }
 
 // TestSupersede: a push while a deployment waits stops it, and the newest commit is deployed.
@@ -163,7 +163,7 @@ func TestSupersede(t *testing.T) {
 	pull := b.open("Never ready", map[string]string{"chart/templates/deployment.yaml": never})
 	b.comment(pull, "| deploying |")
 	sha := b.push(pull, map[string]string{"chart/templates/deployment.yaml": deployment})
-	b.comment(pull, "| success |", "`"+sha[:7]+"` took", "superseded")
+	b.comment(pull, "| success |", "`"+sha[:7]+"` · took", "replaced by")
 	b.serves(pull, sha)
 }
 

@@ -23,7 +23,7 @@ func TestSweep(t *testing.T) {
 	b.comment(pull, "| success |", pull.HeadSHA()[:7])
 	b.serves(pull, pull.HeadSHA())
 	sha := b.push(pull, nil)
-	b.comment(pull, "| success |", "`"+sha[:7]+"` took")
+	b.comment(pull, "| success |", "`"+sha[:7]+"` · took")
 	pull.Close(false)
 	b.comment(pull, "| deleted |")
 	b.noNamespace()
