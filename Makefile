@@ -51,11 +51,11 @@ mutants: needs-go needs-git ## show that the tests catch each of the seeded mist
 	@$(if $(RUN),,tools/run testbed -stop mutants) go run ./test/mutants $(if $(RUN),-run='$(RUN)') $(if $(N),-histories=$(N))
 
 killpoints: needs-go ## kill Catalyst before and after each of its side effects, on both databases (UPDATE=1: list them anew)
-	@go test -c -o bin/killpoints.test ./test/killpoints
+	@go test -tags killpoints -c -o bin/killpoints.test ./test/killpoints
 	@$(SIMULATED) bin/killpoints.test -test.timeout=0 $(if $(UPDATE),-test.run='^TestList$$' -update,-full) $(if $(RUN),-test.run='$(RUN)')
 
 faults: needs-go ## spoil the network, the database, the clock and the processes under Catalyst
-	@go test -c -o bin/faults.test ./test/faults
+	@go test -tags faults -c -o bin/faults.test ./test/faults
 	@$(SIMULATED) bin/faults.test -test.timeout=0 -full $(if $(RUN),-test.run='$(RUN)')
 
 hostile: needs-go ## show what becomes of charts that mean harm, and that an honest preview beside them keeps its time

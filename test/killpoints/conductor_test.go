@@ -1,3 +1,5 @@
+//go:build killpoints
+
 package killpoints
 
 import (
