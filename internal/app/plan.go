@@ -76,6 +76,7 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 			Base: s.config.Preview.Values, ImageRepository: r.Image.Repository, ImageTag: tag, Host: host,
 			IngressClass: r.IngressClass, Issuer: r.Issuer, TLSSecret: r.TLSSecret, Number: p.Number, Branch: p.Branch,
 		},
+		Guards:  guards(s.config.Preview, r, host),
 		Secrets: secrets(r, p),
 		URL:     s.url,
 	}, nil

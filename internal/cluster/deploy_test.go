@@ -63,8 +63,8 @@ func TestDeployInstallsAndUpgrades(t *testing.T) {
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Errorf("deployed (-want +got):\n%s", diff)
 	}
-	// 2 reads, 2 for each object, 3 of the release's record: more is a regression that every preview pays for.
-	if len(upgrade) > 2+2*len(want.Objects)+3 {
+	// 2 reads, 7 for the deployer, 2 for each object, 3 of the release's record: more is a regression that every preview pays for.
+	if len(upgrade) > 2+7+2*len(want.Objects)+3 {
 		t.Errorf("an upgrade made %d requests:\n%s", len(upgrade), strings.Join(upgrade, "\n"))
 	}
 	settings, err := b.admin.CoreV1().ConfigMaps(ns).Get(t.Context(), "settings", metav1.GetOptions{})
@@ -113,7 +113,7 @@ func TestDeployInstallRequests(t *testing.T) {
 	b.namespace()
 	b.traffic.take()
 	d := b.deploy(web(), nil)
-	if install := b.traffic.take(); len(install) > 2+2*len(d.Objects)+2 {
+	if install := b.traffic.take(); len(install) > 2+7+2*len(d.Objects)+2 {
 		t.Errorf("an install made %d requests:\n%s", len(install), strings.Join(install, "\n"))
 	}
 }
@@ -379,7 +379,7 @@ func TestManyAtOnce(t *testing.T) {
 		id := b.identity(fmt.Sprintf("-%d", i))
 		running.Go(func() error {
 			var err error
-			if id.UID, err = b.c.EnsureNamespace(t.Context(), id); err != nil {
+			if id.UID, err = b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); err != nil {
 				return err
 			}
 			for revision := 1; revision <= 3; revision++ {

@@ -23,6 +23,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"catalyst.dev/catalyst/test/install"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 // Kubeconfig returns the path of the test cluster's kubeconfig, from $CATALYST_TEST_KUBECONFIG. Without one the test is skipped, and
@@ -31,6 +34,22 @@ func Kubeconfig(t testing.TB) string { return need(t, "CATALYST_TEST_KUBECONFIG"
 
 // Registry returns the address of the test cluster's registry, from $CATALYST_TEST_REGISTRY, on the terms of Kubeconfig.
 func Registry(t testing.TB) string { return need(t, "CATALYST_TEST_REGISTRY") }
+
+// Catalyst installs deploy/manifests for this instance, once in a process, and returns the path of a kubeconfig of the identity that they give
+// Catalyst. Its previews answer below preview.localhost.
+func Catalyst(t testing.TB, instance string) string {
+	t.Helper()
+	o := install.Options{Kubeconfig: Kubeconfig(t), Instance: instance, Domains: []string{"preview.localhost"}}
+	root, err := rig.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := install.Kubeconfig(t.Context(), root, o, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func need(t testing.TB, variable string) string {
 	t.Helper()

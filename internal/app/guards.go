@@ -1,0 +1,30 @@
+package app
+
+import (
+	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/config"
+)
+
+// guards are what a preview of the repository is held to. host is the one it answers under.
+func guards(c config.Preview, r config.Repository, host string) cluster.Guards {
+	g := c.Guards
+	return cluster.Guards{
+		PodSecurity: r.PodSecurity, Host: host, IngressClass: r.IngressClass, Gateway: c.Gateway,
+		Registries: g.Registries, StorageClasses: g.StorageClasses, Annotations: g.Annotations,
+		Quota: cluster.Quota{
+			Pods:     g.Pods,
+			Requests: cluster.Resources{CPU: g.CPURequests, Memory: g.MemoryRequests, EphemeralStorage: g.EphemeralStorage},
+			Limits:   cluster.Resources{CPU: g.CPULimits, Memory: g.MemoryLimits, EphemeralStorage: g.EphemeralStorage},
+			Volumes:  g.Volumes, VolumeStorage: g.VolumeStorage,
+		},
+		Container: cluster.Container{
+			Request: cluster.Resources{CPU: g.DefaultCPURequest, Memory: g.DefaultMemoryRequest, EphemeralStorage: g.DefaultStorageRequest},
+			Limit:   cluster.Resources{CPU: g.DefaultCPULimit, Memory: g.DefaultMemoryLimit, EphemeralStorage: g.DefaultStorageLimit},
+			Max:     cluster.Resources{CPU: g.ContainerCPU, Memory: g.ContainerMemory, EphemeralStorage: g.ContainerStorage},
+		},
+		Network: cluster.Network{
+			IngressNamespaces: g.IngressNamespaces, IngressAddresses: g.IngressAddresses, DNSNamespaces: g.DNSNamespaces,
+			EgressNamespaces: g.EgressNamespaces, EgressAddresses: g.EgressAddresses, NotInternet: g.NotInternet,
+		},
+	}
+}
