@@ -3,12 +3,13 @@ package app
 import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
+	"catalyst.dev/catalyst/internal/preview"
 )
 
-// guards are what a preview of the repository is held to. host is the one it answers under.
-func guards(c config.Preview, r config.Repository, host string) cluster.Guards {
+// guards are what a preview of the repository is held to. host is the one it answers under. A pull request from elsewhere is held to less.
+func guards(c config.Preview, r config.Repository, host string, trust preview.Trust) cluster.Guards {
 	g := c.Guards
-	return cluster.Guards{
+	all := cluster.Guards{
 		PodSecurity: r.PodSecurity, Host: host, IngressClass: r.IngressClass, Gateway: c.Gateway,
 		Registries: g.Registries, StorageClasses: g.StorageClasses, Annotations: g.Annotations,
 		Quota: cluster.Quota{
@@ -27,4 +28,8 @@ func guards(c config.Preview, r config.Repository, host string) cluster.Guards {
 			EgressNamespaces: g.EgressNamespaces, EgressAddresses: g.EgressAddresses, NotInternet: g.NotInternet,
 		},
 	}
+	if trust != preview.TrustOwn {
+		all.Quota.Percent = g.ForkPercent
+	}
+	return all
 }

@@ -68,15 +68,16 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 	if err != nil {
 		return worker.Plan{}, err
 	}
+	trust := s.access(p.PullRequest).Trust(p.PullRequest)
 	return worker.Plan{
-		Trust: s.access(p.PullRequest).Trust(p.PullRequest),
+		Trust: trust,
 		Host:  host,
 		Chart: chart.Spec{ChartPath: r.Chart, ValuesFile: r.Values},
 		Values: chart.ValuesInput{
 			Base: s.config.Preview.Values, ImageRepository: r.Image.Repository, ImageTag: tag, Host: host,
 			IngressClass: r.IngressClass, Issuer: r.Issuer, TLSSecret: r.TLSSecret, Number: p.Number, Branch: p.Branch,
 		},
-		Guards:  guards(s.config.Preview, r, host),
+		Guards:  guards(s.config.Preview, r, host, trust),
 		Secrets: secrets(r, p),
 		URL:     s.url,
 	}, nil

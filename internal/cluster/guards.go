@@ -36,6 +36,7 @@ type Quota struct {
 	Limits        Resources
 	Volumes       int    // PersistentVolumeClaims
 	VolumeStorage string // bytes of all of them
+	Percent       int    // how much of all that this preview gets; 0 means all
 }
 
 // Container is what a container gets that asks for nothing, and what it may ask for.
@@ -86,7 +87,7 @@ func (c *Cluster) namespaceGuards(ctx context.Context, id Identity, g Guards) (l
 		annotationRegistries:     strings.Join(g.Registries, " "),
 		annotationStorageClasses: strings.Join(classes, " "),
 		annotationAnnotations:    strings.Join(g.Annotations, " "),
-		annotationPods:           strconv.Itoa(g.Quota.Pods),
+		annotationPods:           strconv.Itoa(g.Quota.pods()),
 	}, nil
 }
 
@@ -109,14 +110,14 @@ const guardName = "catalyst"
 func (g Guards) quota() (*corev1.ResourceQuota, error) {
 	q := g.Quota
 	hard := map[corev1.ResourceName]string{
-		corev1.ResourcePods:                     strconv.Itoa(q.Pods),
+		corev1.ResourcePods:                     strconv.Itoa(q.pods()),
 		corev1.ResourceRequestsCPU:              q.Requests.CPU,
 		corev1.ResourceRequestsMemory:           q.Requests.Memory,
 		corev1.ResourceRequestsEphemeralStorage: q.Requests.EphemeralStorage,
 		corev1.ResourceLimitsCPU:                q.Limits.CPU,
 		corev1.ResourceLimitsMemory:             q.Limits.Memory,
 		corev1.ResourceLimitsEphemeralStorage:   q.Limits.EphemeralStorage,
-		corev1.ResourcePersistentVolumeClaims:   strconv.Itoa(q.Volumes),
+		corev1.ResourcePersistentVolumeClaims:   strconv.Itoa(q.part(q.Volumes)),
 		corev1.ResourceRequestsStorage:          q.VolumeStorage,
 		corev1.ResourceServicesLoadBalancers:    "0",
 		corev1.ResourceServicesNodePorts:        "0",
@@ -134,11 +135,36 @@ func (g Guards) quota() (*corev1.ResourceQuota, error) {
 	if err != nil {
 		return nil, fmt.Errorf("quota: %w", err)
 	}
+	for name, whole := range list {
+		if !strings.HasPrefix(string(name), "count/") && name != corev1.ResourcePods && name != corev1.ResourcePersistentVolumeClaims {
+			list[name] = q.share(whole)
+		}
+	}
 	return &corev1.ResourceQuota{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"},
 		ObjectMeta: guardMeta(guardName),
 		Spec:       corev1.ResourceQuotaSpec{Hard: list},
 	}, nil
+}
+
+// pods is how many pods the preview may have: one at least.
+func (q Quota) pods() int { return max(1, q.part(q.Pods)) }
+
+func (q Quota) part(whole int) int {
+	if q.Percent == 0 {
+		return whole
+	}
+	return whole * q.Percent / 100
+}
+
+func (q Quota) share(whole resource.Quantity) resource.Quantity {
+	if q.Percent == 0 || q.Percent == 100 {
+		return whole
+	}
+	if whole.Value() < 1<<30 { // small enough for its thousandths, which CPU is counted in
+		return *resource.NewMilliQuantity(whole.MilliValue()/100*int64(q.Percent), whole.Format)
+	}
+	return *resource.NewQuantity(whole.Value()/100*int64(q.Percent), whole.Format)
 }
 
 // limits gives containers that ask for nothing what the quota needs to know, and bounds each.

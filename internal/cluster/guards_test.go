@@ -193,6 +193,23 @@ func TestGuardsSay(t *testing.T) {
 			t.Errorf("%s, want %s", q.String(), what)
 		}
 	}
+	g.Quota.Percent = 50
+	small, err := g.quota()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[corev1.ResourceName]string{
+		"pods": "15", "requests.cpu": "2", "limits.memory": "8Gi", "persistentvolumeclaims": "2", "requests.storage": "10Gi",
+		"services.loadbalancers": "0", "count/configmaps": "60",
+	} {
+		if got := small.Spec.Hard[name]; got.Cmp(resource.MustParse(want)) != 0 {
+			t.Errorf("half of it: %s: %s, want %s", name, got.String(), want)
+		}
+	}
+	g.Quota.Percent, g.Quota.Pods = 1, 5
+	if got := g.Quota.pods(); got != 1 {
+		t.Errorf("one percent of five pods is %d pods, want one all the same", got)
+	}
 	g.Quota.Requests.CPU = "many"
 	if _, err := g.quota(); !errors.Is(err, preview.ErrInvalid) || !strings.Contains(err.Error(), "many") {
 		t.Errorf("a quantity that is none: %v", err)

@@ -122,6 +122,7 @@ func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
 	} else if err != nil {
 		return fmt.Errorf("empty namespace %s: %w", id.Namespace, err)
 	}
+	c.noteHolders(ctx, ns)
 	const rounds = 4
 	for range rounds {
 		if ns, err = c.doomed(ctx, id); ns == nil {

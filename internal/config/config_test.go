@@ -85,7 +85,7 @@ func TestDefaults(t *testing.T) {
 		Log:    config.Log{Level: "info", Format: "text"},
 		GitHub: config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
 		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute, PodSecurity: "restricted", Guards: config.Guards{
-			Pods: 30, Volumes: 5, CPURequests: "4", CPULimits: "16", MemoryRequests: "8Gi", MemoryLimits: "16Gi", EphemeralStorage: "32Gi", VolumeStorage: "20Gi",
+			Pods: 30, Volumes: 5, ForkPercent: 50, CPURequests: "4", CPULimits: "16", MemoryRequests: "8Gi", MemoryLimits: "16Gi", EphemeralStorage: "32Gi", VolumeStorage: "20Gi",
 			ContainerCPU: "4", ContainerMemory: "8Gi", ContainerStorage: "8Gi",
 			DefaultCPURequest: "100m", DefaultMemoryRequest: "128Mi", DefaultStorageRequest: "64Mi",
 			DefaultCPULimit: "500m", DefaultMemoryLimit: "512Mi", DefaultStorageLimit: "1Gi",
@@ -152,7 +152,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_CLUSTER_PROBE_IMAGE=probe", "CATALYST_PREVIEW_GATEWAY=infra/public", "CATALYST_PREVIEW_POD_SECURITY=baseline",
 		"CATALYST_PREVIEW_GUARDS_PODS=1", "CATALYST_PREVIEW_GUARDS_VOLUMES=2",
 		"CATALYST_PREVIEW_GUARDS_CPU_REQUESTS=1m", "CATALYST_PREVIEW_GUARDS_CPU_LIMITS=2m", "CATALYST_PREVIEW_GUARDS_MEMORY_REQUESTS=3Mi",
-		"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=4Mi", "CATALYST_PREVIEW_GUARDS_EPHEMERAL_STORAGE=5Mi", "CATALYST_PREVIEW_GUARDS_VOLUME_STORAGE=6Mi",
+		"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=4Mi", "CATALYST_PREVIEW_GUARDS_EPHEMERAL_STORAGE=5Mi", "CATALYST_PREVIEW_GUARDS_VOLUME_STORAGE=6Mi", "CATALYST_PREVIEW_GUARDS_FORK_PERCENT=25",
 		"CATALYST_PREVIEW_GUARDS_STORAGE_CLASSES=[fast, slow]", "CATALYST_PREVIEW_GUARDS_CONTAINER_CPU=7m", "CATALYST_PREVIEW_GUARDS_CONTAINER_MEMORY=8Mi",
 		"CATALYST_PREVIEW_GUARDS_CONTAINER_STORAGE=9Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_REQUEST=10m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_REQUEST=11Mi",
 		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_REQUEST=12Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_LIMIT=13m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_LIMIT=14Mi",
@@ -171,7 +171,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 			Domain: "localhost", Scheme: "http", URLPort: 8080, Host: "{{.Repo}}-{{.Number}}.localhost", IngressClass: "i", Issuer: "is",
 			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
 			Gateway: "infra/public", PodSecurity: "baseline", Guards: config.Guards{
-				Pods: 1, Volumes: 2, CPURequests: "1m", CPULimits: "2m", MemoryRequests: "3Mi", MemoryLimits: "4Mi", EphemeralStorage: "5Mi", VolumeStorage: "6Mi",
+				Pods: 1, Volumes: 2, ForkPercent: 25, CPURequests: "1m", CPULimits: "2m", MemoryRequests: "3Mi", MemoryLimits: "4Mi", EphemeralStorage: "5Mi", VolumeStorage: "6Mi",
 				StorageClasses: []string{"fast", "slow"}, ContainerCPU: "7m", ContainerMemory: "8Mi", ContainerStorage: "9Mi",
 				DefaultCPURequest: "10m", DefaultMemoryRequest: "11Mi", DefaultStorageRequest: "12Mi",
 				DefaultCPULimit: "13m", DefaultMemoryLimit: "14Mi", DefaultStorageLimit: "15Mi",

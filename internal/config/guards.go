@@ -19,6 +19,7 @@ type Guards struct {
 	Volumes               int      `key:"volumes" default:"5" doc:"PersistentVolumeClaims of a preview."`
 	VolumeStorage         string   `key:"volume_storage" default:"20Gi" doc:"Size of all PersistentVolumeClaims of a preview together."`
 	StorageClasses        []string `key:"storage_classes" doc:"Storage classes of previews. Unset: the cluster's default one, when it deletes its volumes."`
+	ForkPercent           int      `key:"fork_percent" default:"50" doc:"How much of all that a pull request from a fork, or of a bot that is not trusted, gets: percent of the pods, CPU, memory, disk and volumes above."`
 	ContainerCPU          string   `key:"container_cpu" default:"4" doc:"CPU limit of one container at most."`
 	ContainerMemory       string   `key:"container_memory" default:"8Gi" doc:"Memory limit of one container at most."`
 	ContainerStorage      string   `key:"container_storage" default:"8Gi" doc:"Disk of its node for one container at most."`
@@ -55,6 +56,7 @@ func (l *loader) guards(p Preview) {
 	l.check("preview.gateway", p.Gateway, ok && isDNS(namespace) && isDNS(name), "NAMESPACE/NAME of a Gateway")
 	l.check(at+"pods", strconv.Itoa(g.Pods), g.Pods >= 1 && g.Pods <= 1000, "a whole number from 1 to 1000")
 	l.check(at+"volumes", strconv.Itoa(g.Volumes), g.Volumes >= 0 && g.Volumes <= 1000, "a whole number from 0 to 1000")
+	l.check(at+"fork_percent", strconv.Itoa(g.ForkPercent), g.ForkPercent >= 1 && g.ForkPercent <= 100, "a whole number from 1 to 100")
 	for _, q := range []struct{ key, value string }{
 		{"cpu_requests", g.CPURequests}, {"cpu_limits", g.CPULimits}, {"memory_requests", g.MemoryRequests}, {"memory_limits", g.MemoryLimits},
 		{"ephemeral_storage", g.EphemeralStorage}, {"volume_storage", g.VolumeStorage},
