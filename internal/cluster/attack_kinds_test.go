@@ -144,8 +144,8 @@ func TestChartCannotTouchItsGuards(t *testing.T) {
 		"ResourceClaim":      "apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {name: NAME}\nspec: {}",
 		"Event":              "apiVersion: v1\nkind: Event\nmetadata: {name: NAME}\ninvolvedObject: {kind: Pod, name: a, namespace: {{ .Values.namespace }}}",
 	} {
-		attacks[name+" of its own"] = attack{strings.ReplaceAll(manifest, "NAME", "mine"), name}
-		attacks[name+" in place of the guard"] = attack{strings.ReplaceAll(manifest, "NAME", guardName), name}
+		attacks[name+" of its own"] = attack{strings.ReplaceAll(manifest, "NAME", "mine"), strings.TrimSuffix(name, "y")} // the API server names the plural
+		attacks[name+" in place of the guard"] = attack{strings.ReplaceAll(manifest, "NAME", guardName), strings.TrimSuffix(name, "y")}
 	}
 	attacks["binding of the guardian"] = attack{strings.ReplaceAll("apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: NAME}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: catalyst-guardian}\nsubjects: [{kind: ServiceAccount, name: default}]", "NAME", guardianRole), "RoleBinding"}
 	attacks["record of the release"] = attack{"apiVersion: v1\nkind: Secret\nmetadata: {name: sh.helm.release.v1.preview.v99, labels: {owner: helm, name: preview}}\ntype: helm.sh/release.v1\nstringData: {release: bomb}", "record"}

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
-	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/diagnose"
 )
 
 // modest is a pod that a preview may have.
@@ -173,7 +173,7 @@ func TestNoMoreThanTheQuota(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, diagnosis(t, f.c.WaitReady(t.Context(), f.id, d.Objects, 5*time.Second, nil)), preview.CodeTimeout, "exceeded quota")
+	wantText(t, diagnosis(t, f.c.WaitReady(t.Context(), f.id, d.Objects, time.Minute, nil)), diagnose.CodeQuota, "exceeded quota")
 	pods, err := f.admin.CoreV1().Pods(f.id.Namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(pods.Items) > 2 {
 		t.Errorf("%d pods, %v", len(pods.Items), err)

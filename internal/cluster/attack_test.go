@@ -58,7 +58,7 @@ func fence(t *testing.T, change func(*Guards)) *fenced {
 		t.Fatal(err)
 	}
 	f.unchecked, err = New(t.Context(), Options{
-		Kubeconfig: clustertest.Catalyst(t, "test"), InstanceID: "test", Log: slog.New(slog.DiscardHandler), unchecked: true,
+		Kubeconfig: clustertest.Catalyst(t, "test"), InstanceID: "test", Log: slog.New(slog.DiscardHandler), unchecked: true, Renderer: renderer,
 		wrap: func(next http.RoundTripper) http.RoundTripper { return through{f.traffic, next} },
 	})
 	if err != nil {

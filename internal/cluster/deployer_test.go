@@ -120,7 +120,7 @@ func TestStaleDeploymentIsFencedOff(t *testing.T) {
 	var mu sync.Mutex
 	var answers []int
 	stale, err := New(t.Context(), Options{
-		Kubeconfig: clustertest.Catalyst(t, "test"), InstanceID: "test",
+		Kubeconfig: clustertest.Catalyst(t, "test"), InstanceID: "test", Renderer: renderer,
 		wrap: func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(req *http.Request) (*http.Response, error) {
 				object := req.Method == http.MethodPatch && !strings.Contains(req.URL.Path, "/serviceaccounts")
@@ -145,7 +145,11 @@ func TestStaleDeploymentIsFencedOff(t *testing.T) {
 		_, err := stale.Deploy(t.Context(), DeployRequest{Identity: b.id, Attempt: 1, Files: web(), Values: b.values(map[string]any{"commit": "stale"})})
 		ended <- err
 	}()
-	<-paused
+	select {
+	case <-paused:
+	case err := <-ended:
+		t.Fatalf("it ended before it was paused: %v", err)
+	}
 	if _, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Attempt: 2, Files: web(), Values: b.values(map[string]any{"commit": "new"})}); err != nil {
 		t.Fatal(err)
 	}

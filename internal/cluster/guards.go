@@ -162,9 +162,9 @@ func (q Quota) share(whole resource.Quantity) resource.Quantity {
 		return whole
 	}
 	if whole.Value() < 1<<30 { // small enough for its thousandths, which CPU is counted in
-		return *resource.NewMilliQuantity(whole.MilliValue()/100*int64(q.Percent), whole.Format)
+		return *resource.NewMilliQuantity(whole.MilliValue()*int64(q.Percent)/100, whole.Format)
 	}
-	return *resource.NewQuantity(whole.Value()/100*int64(q.Percent), whole.Format)
+	return *resource.NewQuantity(whole.Value()*int64(q.Percent)/100, whole.Format)
 }
 
 // limits gives containers that ask for nothing what the quota needs to know, and bounds each.
