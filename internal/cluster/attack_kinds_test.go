@@ -59,7 +59,7 @@ func (f *fenced) clusterObjects() []string {
 		{Version: "v1", Resource: "persistentvolumes"}, {Version: "v1", Resource: "nodes"},
 		{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}, {Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"},
 	} {
-		list, err := f.anything.Resource(r).List(f.t.Context(), metav1.ListOptions{})
+		list, err := f.anything().Resource(r).List(f.t.Context(), metav1.ListOptions{})
 		if err != nil {
 			f.t.Fatal(err)
 		}

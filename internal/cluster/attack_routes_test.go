@@ -16,7 +16,7 @@ import (
 // routeKinds makes the Gateway API's routes known to the cluster: testdata holds the definitions of its release 1.4.1.
 func (f *fenced) routeKinds() {
 	f.t.Helper()
-	definitions := f.anything.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+	definitions := f.anything().Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	for _, name := range []string{"httproutes", "grpcroutes"} {
 		file, err := os.Open("testdata/" + name + ".yaml.gz")
 		if err != nil {
@@ -38,7 +38,7 @@ func (f *fenced) routeKinds() {
 		if _, err := definitions.Create(f.t.Context(), crd, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 			f.t.Fatal(err)
 		}
-		routes := f.anything.Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: name})
+		routes := f.anything().Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: name})
 		f.eventually(func() error {
 			_, err := routes.Namespace(f.id.Namespace).List(f.t.Context(), metav1.ListOptions{})
 			return err

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -34,7 +33,6 @@ type attack struct {
 type fenced struct {
 	*bundle
 	unchecked *Cluster
-	anything  dynamic.Interface // past the code under test
 	attempt   int64
 }
 
@@ -48,13 +46,6 @@ func fence(t *testing.T, change func(*Guards)) *fenced {
 	}
 	var err error
 	if f.id.UID, err = f.c.EnsureNamespace(t.Context(), f.id, f.guards); err != nil {
-		t.Fatal(err)
-	}
-	config, err := restConfig(clustertest.Kubeconfig(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.anything, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
 	f.unchecked, err = New(t.Context(), Options{

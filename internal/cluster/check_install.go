@@ -17,24 +17,6 @@ var policies = []string{
 	"catalyst-previews-routes", "catalyst-previews-volumes",
 }
 
-func (c *Cluster) checkRole(ctx context.Context, role string) Finding {
-	f := Finding{Name: "role " + role}
-	found, err := c.client.RbacV1().ClusterRoles().Get(ctx, role, metav1.GetOptions{})
-	switch {
-	case err == nil && len(found.Rules) > 0:
-		f.OK, f.Found = true, "is there"
-		return f
-	case err == nil:
-		f.Found = "allows nothing"
-	case apierrors.IsNotFound(err):
-		f.Found = "does not exist"
-	default:
-		f.Found = oneLine(err.Error())
-	}
-	f.Why, f.Fix = "Without it no preview can be deployed.", applyManifests
-	return f
-}
-
 // checkPolicies looks for the policies that hold charts to what a preview may have.
 func (c *Cluster) checkPolicies(ctx context.Context) Finding {
 	f := Finding{Name: "admission policies of previews"}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -211,6 +212,20 @@ func (b *bundle) namespace() {
 		b.t.Fatal(err)
 	}
 	b.id.UID = uid
+}
+
+// anything is the cluster past the code under test, for objects of any kind.
+func (b *bundle) anything() dynamic.Interface {
+	b.t.Helper()
+	config, err := restConfig(clustertest.Kubeconfig(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return client
 }
 
 // guardsOf are the guards that the configuration gives a preview when it says nothing.
