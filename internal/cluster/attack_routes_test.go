@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -40,8 +42,18 @@ func (f *fenced) routeKinds() {
 		}
 		routes := f.anything().Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: name})
 		f.eventually(func() error {
-			_, err := routes.Namespace(f.id.Namespace).List(f.t.Context(), metav1.ListOptions{})
-			return err
+			if _, err := routes.Namespace(f.id.Namespace).List(f.t.Context(), metav1.ListOptions{}); err != nil {
+				return err
+			}
+			// The quota's controller looks for new kinds twice a minute, and until then every route is refused for want of a count.
+			quota, err := f.admin.CoreV1().ResourceQuotas(f.id.Namespace).Get(f.t.Context(), guardName, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if _, ok := quota.Status.Used[corev1.ResourceName("count/"+name+".gateway.networking.k8s.io")]; !ok {
+				return errors.New("the quota does not count " + name + " yet")
+			}
+			return nil
 		})
 	}
 }

@@ -145,7 +145,8 @@ var escalations = map[string]request{
 	"list all pods":                       {line: "GET /api/v1/pods"},
 
 	// Nodes, certificates, and what is the cluster's.
-	"read nodes":                         {line: "GET /api/v1/nodes"},
+	"read a node":                        {line: "GET /api/v1/nodes/node"},
+	"watch nodes":                        {line: "GET /api/v1/nodes?watch=true"},
 	"reach a kubelet":                    {line: "GET /api/v1/nodes/node/proxy/pods"},
 	"change a node":                      {line: "PATCH /api/v1/nodes/node", body: `{"spec":{"unschedulable":true}}`},
 	"remove a node":                      {line: "DELETE /api/v1/nodes/node"},
