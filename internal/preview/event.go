@@ -65,6 +65,7 @@ type State struct {
 	Duplicate  bool        // the delivery's body was received before
 	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
 	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted, EventProceed and EventExecute
+	Bindings   []Binding   // of the repository's name, and of its id; not for events that nobody is let in by
 	Command    *Command    // the one of the event, as it is stored; nil when it is new
 	Now        time.Time   // the database's time
 }

@@ -151,3 +151,13 @@ UPDATE deliveries SET body = @body WHERE id = @id;
 -- What tells with which key a body was sealed stands at its beginning.
 -- name: ListBodyHeads :many
 SELECT DISTINCT SUBSTR(body, 1, @length) AS head FROM deliveries;
+
+-- name: BindingsOf :many
+SELECT * FROM bindings WHERE name = @name OR repository_id = @repository_id ORDER BY name;
+
+-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at) ON CONFLICT (name) DO NOTHING;
+
+-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;

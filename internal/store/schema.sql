@@ -124,3 +124,10 @@ CREATE TABLE commands (
     finished_at BIGINT NOT NULL
 );
 CREATE INDEX commands_preview ON commands (preview_id, comment_id);
+
+-- Which repository each configured name stands for. The name is in lower case.
+CREATE TABLE bindings (
+    name          TEXT   NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    learnt_at     BIGINT NOT NULL
+);

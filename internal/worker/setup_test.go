@@ -100,22 +100,28 @@ func setup(t *testing.T) *bundle {
 }
 
 // trusts is policy.Rules.Access.
-func (b *bundle) trusts(preview.PullRequest) policy.Access {
+func (b *bundle) trusts(string) policy.Access {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.access
 }
 
 // Plan implements worker.Settings.
-func (b *bundle) Plan(p preview.Preview) (worker.Plan, error) {
+func (b *bundle) Plan(_ context.Context, p preview.Preview) (worker.Plan, error) {
 	return worker.Plan{
-		Trust: b.trusts(p.PullRequest).Trust(p.PullRequest), Host: p.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"},
+		Trust: b.trusts(p.Repository).Trust(p.PullRequest), Host: p.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"},
 		Values: chart.ValuesInput{ImageTag: p.HeadSHA}, URL: func(u string) string { return u },
 	}, nil
 }
 
 // Learn implements worker.Settings.
-func (b *bundle) Learn(string, int64) {}
+func (b *bundle) Learn(ctx context.Context, name string, id int64) error {
+	bound, err := b.store.Bind(ctx, name, id)
+	if err == nil && bound != id {
+		err = preview.ErrConflict
+	}
+	return err
+}
 
 // open opens a pull request from the fork, whose commit changes the chart.
 func (b *bundle) open() *fakegithub.Pull {

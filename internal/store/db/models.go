@@ -19,6 +19,12 @@ type Approval struct {
 	WithdrawnAt      int64
 }
 
+type Binding struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
 type Command struct {
 	CommentID  int64
 	PreviewID  string

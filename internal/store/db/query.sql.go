@@ -9,6 +9,53 @@ import (
 	"context"
 )
 
+const bind = `-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING
+`
+
+type BindParams struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
+func (q *Queries) Bind(ctx context.Context, arg BindParams) error {
+	_, err := q.db.ExecContext(ctx, bind, arg.Name, arg.RepositoryID, arg.LearntAt)
+	return err
+}
+
+const bindingsOf = `-- name: BindingsOf :many
+SELECT name, repository_id, learnt_at FROM bindings WHERE name = $1 OR repository_id = $2 ORDER BY name
+`
+
+type BindingsOfParams struct {
+	Name         string
+	RepositoryID int64
+}
+
+func (q *Queries) BindingsOf(ctx context.Context, arg BindingsOfParams) ([]Binding, error) {
+	rows, err := q.db.QueryContext(ctx, bindingsOf, arg.Name, arg.RepositoryID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Binding{}
+	for rows.Next() {
+		var i Binding
+		if err := rows.Scan(&i.Name, &i.RepositoryID, &i.LearntAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const claimJob = `-- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = $1, lease_until = $2
 WHERE jobs.lease_until <= $3 AND jobs.not_before <= $3 AND jobs.done < jobs.generation AND jobs.kind = $4 AND jobs.preview_id = (
@@ -1068,6 +1115,22 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.CommentWrites,
 	)
 	return i, err
+}
+
+const rebind = `-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at
+`
+
+type RebindParams struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
+func (q *Queries) Rebind(ctx context.Context, arg RebindParams) error {
+	_, err := q.db.ExecContext(ctx, rebind, arg.Name, arg.RepositoryID, arg.LearntAt)
+	return err
 }
 
 const renewJob = `-- name: RenewJob :one
