@@ -84,7 +84,7 @@ func setup(t *testing.T) *bundle {
 	}
 	w := worker.New(worker.Options{
 		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
-		Overview: client, Estate: b.ground, Settings: b, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
+		Overview: client, Estate: b.ground, Settings: b, Repos: rules.Repositories, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
 	})
 	ctx, stop := context.WithCancel(context.Background())
