@@ -4,11 +4,9 @@ package faults
 
 import (
 	"os"
-	"os/exec"
-	"sync/atomic"
 	"testing"
+	"time"
 
-	"catalyst.dev/catalyst/test/edge"
 	"catalyst.dev/catalyst/test/lab"
 	"catalyst.dev/catalyst/test/rig"
 )
@@ -25,35 +23,25 @@ func TestAPIServer(t *testing.T) {
 		t.Fatal("CATALYST_TEST_CLUSTER is not set: run make faults")
 	}
 	s := setup(t, lab.Options{})
-	cut := &unanswered{}
-	s.start(cut)
+	r := s.start()
 	work := s.before()
 	s.during(work)
-	if err := rig.Until(t.Context(), limit, "something is under way", func() (bool, error) { return s.deploying() > 0, nil }); err != nil {
+	before, restarted := r.Unanswered(), make(chan error, 1)
+	go func() { restarted <- rig.RestartAPIServer(t.Context(), cluster) }()
+	pushed := time.Now()
+	if err := rig.Until(t.Context(), limit, "the API server is back", func() (bool, error) {
+		if time.Since(pushed) > time.Second/4 { // there is always something under way
+			work.pushed.Push()
+			pushed = time.Now()
+		}
+		select {
+		case err := <-restarted:
+			return true, err
+		default:
+			return false, nil
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
-	before := cut.requests.Load()
-	restart := exec.CommandContext(t.Context(), "go", "-C", "../../localcluster", "run", ".", "restart", "--name", cluster)
-	if out, err := restart.CombinedOutput(); err != nil {
-		t.Fatalf("restart the API server: %v\n%s", err, out)
-	}
-	s.healed("API server crashed and restarted", int(cut.requests.Load()-before))
+	s.healed("API server crashed and restarted", r.Unanswered()-before)
 }
-
-// unanswered counts the requests that were passed on and have no answer: those under way too.
-type unanswered struct{ requests atomic.Int64 }
-
-// Before implements edge.Watcher.
-func (u *unanswered) Before(*edge.Request) (*edge.Answer, error) {
-	u.requests.Add(1)
-	return nil, nil
-}
-
-// After implements edge.Watcher.
-func (u *unanswered) After(*edge.Request, int) error {
-	u.requests.Add(-1)
-	return nil
-}
-
-// Told implements edge.Watcher.
-func (*unanswered) Told(*edge.Request) {}
