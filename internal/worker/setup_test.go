@@ -37,15 +37,16 @@ const (
 // bundle is a worker between a GitHub, a database and a cluster that does nothing but remember.
 type bundle struct {
 	*testing.T
-	github *fakegithub.Server
-	app    *fakegithub.App
-	web    *fakegithub.Repo
-	fork   *fakegithub.Repo
-	author *fakegithub.Account // of the fork: a stranger
-	writer *fakegithub.Account // may write to the repository
-	store  *store.Store
-	door   *lifecycle.Lifecycle
-	ground *ground
+	github       *fakegithub.Server
+	app          *fakegithub.App
+	installation *fakegithub.Installation
+	web          *fakegithub.Repo
+	fork         *fakegithub.Repo
+	author       *fakegithub.Account // of the fork: a stranger
+	writer       *fakegithub.Account // may write to the repository
+	store        *store.Store
+	door         *lifecycle.Lifecycle
+	ground       *ground
 
 	mu     sync.Mutex
 	access policy.Access
@@ -73,7 +74,7 @@ func setup(t *testing.T) *bundle {
 	server := httptest.NewServer(hook)
 	t.Cleanup(server.Close)
 	b.app = b.github.CreateApp(fakegithub.AppOptions{WebhookURL: server.URL, WebhookSecret: secret})
-	b.app.Install(org)
+	b.installation = b.app.Install(org)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := ghapp.New(ghapp.Options{
@@ -209,7 +210,8 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func() // called when a namespace is made; may be nil
+	onMake     func()       // called when a namespace is made; may be nil
+	onRemove   func() error // called before a namespace is removed; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -279,6 +281,11 @@ func (g *ground) URL(_ context.Context, _ cluster.Identity, _ []cluster.ObjectRe
 func (g *ground) DeleteNamespace(_ context.Context, id cluster.Identity) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onRemove != nil {
+		if err := g.onRemove(); err != nil {
+			return err
+		}
+	}
 	if g.namespaces[id.Namespace] != "" {
 		g.note("remove %s", id.Namespace)
 		delete(g.namespaces, id.Namespace)
