@@ -211,6 +211,7 @@ type ground struct {
 	calls      []string
 	deployed   []cluster.DeployRequest
 	onMake     func()       // called when a namespace is made; may be nil
+	onDeploy   func() error // called before a deployment; may be nil
 	onRemove   func() error // called before a namespace is removed; may be nil
 }
 
@@ -265,6 +266,11 @@ func (g *ground) SyncSecrets(context.Context, cluster.Identity, []cluster.Secret
 func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Deployed, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onDeploy != nil {
+		if err := g.onDeploy(); err != nil {
+			return cluster.Deployed{}, err
+		}
+	}
 	g.note("deploy %s", r.Version)
 	g.deployed = append(g.deployed, r)
 	return cluster.Deployed{}, nil
