@@ -54,7 +54,8 @@ type bundle struct {
 
 var chartFiles = fakegithub.Text(map[string]string{"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "chart/values.yaml": "from: base\n"})
 
-func setup(t *testing.T) *bundle {
+// setup starts it all. change may change the worker's options.
+func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 	t.Helper()
 	b := &bundle{T: t, github: fakegithub.Start(t), ground: &ground{namespaces: map[string]string{}}}
 	org := b.github.CreateOrg("acme")
@@ -83,11 +84,15 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := worker.New(worker.Options{
+	o := worker.Options{
 		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
 		Overview: client, Estate: b.ground, Settings: b, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	w := worker.New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -210,9 +215,11 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func()       // called when a namespace is made; may be nil
-	onDeploy   func() error // called before a deployment; may be nil
-	onRemove   func() error // called before a namespace is removed; may be nil
+	onMake     func()             // called when a namespace is made; may be nil
+	orphans    []cluster.Identity // what a list of namespaces holds
+	onEnsure   func() error       // called before a namespace is made sure of; may be nil
+	onDeploy   func() error       // called before a deployment; may be nil
+	onRemove   func() error       // called before a namespace is removed; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -245,6 +252,11 @@ func (g *ground) left() int {
 func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onEnsure != nil {
+		if err := g.onEnsure(); err != nil {
+			return "", err
+		}
+	}
 	if g.namespaces[id.Namespace] == "" {
 		g.note("make %s", id.Namespace)
 		g.namespaces[id.Namespace] = fmt.Sprintf("uid-%d", len(g.calls))
@@ -301,7 +313,11 @@ func (g *ground) DeleteNamespace(_ context.Context, id cluster.Identity) error {
 
 func (g *ground) WaitGone(context.Context, cluster.Identity, time.Duration) error { return nil }
 
-func (g *ground) Namespaces(context.Context) ([]cluster.Identity, error) { return nil, nil }
+func (g *ground) Namespaces(context.Context) ([]cluster.Identity, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.orphans), nil
+}
 
 func (g *ground) Health(context.Context, cluster.Identity) (*preview.Diagnosis, error) {
 	return nil, nil
