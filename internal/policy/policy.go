@@ -337,7 +337,7 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	before := p
 	switch e.Kind {
 	case preview.EventCommenting:
-		p.CommentAttempted = true
+		p.CommentAttempted, p.CommentHash = true, "" // it may be there even when nobody learns of it
 	case preview.EventCommented:
 		if p.CommentHash != e.CommentHash {
 			p.CommentWrites++

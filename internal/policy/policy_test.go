@@ -587,4 +587,8 @@ func TestComment(t *testing.T) {
 	if w.last.Preview != nil || w.p.ChangedAt != changed {
 		t.Error("the same comment twice changed something")
 	}
+	w.apply(preview.Event{Kind: preview.EventCommenting})
+	if w.p.CommentHash != "" {
+		t.Error("what the comment says is believed to be known while it is being written")
+	}
 }

@@ -27,7 +27,7 @@ const (
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
 	EventDeleteStuck EventKind = "delete_stuck"    // the namespace does not go away; the job keeps trying
 	EventDeleted     EventKind = "deleted"         // nothing is left in the cluster
-	EventCommenting  EventKind = "commenting"      // a comment is about to be created: from now on one may exist
+	EventCommenting  EventKind = "commenting"      // the comment is about to be written: from now on one may exist, and what it says is not known
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
 )

@@ -84,6 +84,7 @@ CREATE TABLE jobs (
     generation  BIGINT NOT NULL,
     done        BIGINT NOT NULL,
     not_before  BIGINT NOT NULL,
+    since       BIGINT NOT NULL DEFAULT 0, -- when not_before was set
     attempt     BIGINT NOT NULL,
     token       BIGINT NOT NULL,
     holder      TEXT   NOT NULL,

@@ -73,6 +73,7 @@ type Job struct {
 	Generation int64
 	Done       int64
 	NotBefore  int64
+	Since      int64
 	Attempt    int64
 	Token      int64
 	Holder     string
