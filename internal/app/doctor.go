@@ -15,6 +15,7 @@ import (
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 )
 
 // DoctorOptions say what doctor looks at.
@@ -88,14 +89,7 @@ func databaseChecks(c config.Config) []doctor.Check {
 }
 
 func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Finding) {
-	say := func(name string, err error, found, fix string) {
-		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
-		if err != nil {
-			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
-			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
-		}
-		findings = append(findings, f)
-	}
+	say := sayer(&findings)
 	if !strings.Contains(c.Database, "://") { // opening it would make it
 		if _, err := os.Stat(c.Database); err != nil {
 			say("database", err, "", "catalyst migrate")
@@ -115,6 +109,12 @@ func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Find
 			say("database", err, "", "See whether the disk is full.")
 		}
 	}()
+	return append(findings, findingsOf(ctx, db, c)...)
+}
+
+// findingsOf looks at an open database.
+func findingsOf(ctx context.Context, db *store.Store, c config.Config) (findings []doctor.Finding) {
+	say := sayer(&findings)
 	now, err := db.Time(ctx)
 	say("database", err, "answers", "Correct `database` in the configuration, or start the database server.")
 	if err != nil {
@@ -139,6 +139,18 @@ func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Find
 		last.Why, last.Fix = "Deliveries hold texts of private repositories.", "catalyst keys rotate"
 	}
 	return findings
+}
+
+// sayer returns what adds a finding about the database.
+func sayer(findings *[]doctor.Finding) func(name string, err error, found, fix string) {
+	return func(name string, err error, found, fix string) {
+		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
+		if err != nil {
+			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
+			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
+		}
+		*findings = append(*findings, f)
+	}
 }
 
 // broken is the check of a part that cannot be set up.
