@@ -300,20 +300,21 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// WaitFor asks for the command until its outcome stays, or ctx ends.
-func (c *Client) WaitFor(ctx context.Context, r Ref, cmd Command, every time.Duration) (Command, error) {
+// WaitFor asks what became of the command until it is enough, or ctx ends; it returns the command as it then is.
+func (c *Client) WaitFor(ctx context.Context, r Ref, cmd Command, every time.Duration, enough func(Command) bool) (Command, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for !cmd.Final() {
+	for !enough(cmd) {
 		select {
 		case <-ctx.Done():
 			return cmd, ctx.Err()
 		case <-ticker.C:
 		}
-		var err error
-		if cmd, err = c.Command(ctx, r, cmd.ID); err != nil {
+		now, err := c.Command(ctx, r, cmd.ID)
+		if err != nil {
 			return cmd, err
 		}
+		cmd = now
 	}
 	return cmd, nil
 }

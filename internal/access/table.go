@@ -25,11 +25,8 @@ var routes = map[string]Rule{
 	"GET /readyz":      {Do: Open},
 	"GET /metrics":     {Do: Open},
 
-	"GET /login":                           {Do: Open},
 	"GET /login/github":                    {Do: Open},
 	"GET /login/github/callback":           {Do: Open},
-	"GET /login/oidc":                      {Do: Open},
-	"GET /login/oidc/callback":             {Do: Open},
 	"GET /login/link":                      {Do: Open},
 	"POST /logout":                         {Do: Open},
 	"GET /api/v1/openapi.json":             {Do: Open},

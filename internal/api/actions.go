@@ -25,20 +25,20 @@ func (a *api) actions() {
 		preview.VerbRetry:    do("retry", http.MethodPost, pull+"/retry", "Deploy a commit that failed once more; the same as redeploy"),
 		preview.VerbDestroy:  do("delete-preview", http.MethodDelete, pull, "Remove the preview although the pull request is open"),
 	} {
-		register(a, op, func(ctx context.Context, _ *struct{ about }) (*answer[client.Command], error) {
+		register(a, op, func(ctx context.Context, _ *struct{ About }) (*answer[client.Command], error) {
 			return a.give(ctx, preview.Order{Verb: verb})
 		})
 	}
 	register(a, do("approve", http.MethodPost, pull+"/approve", "Allow one commit of a fork or a bot to be deployed"),
 		func(ctx context.Context, in *struct {
-			about
+			About
 			Body client.Approval
 		}) (*answer[client.Command], error) {
 			return a.give(ctx, preview.Order{Verb: preview.VerbApprove, Argument: in.Body.Commit})
 		})
 	register(a, get("get-command", pull+"/commands/{id}", "Get what became of a command", "actions"),
 		func(ctx context.Context, in *struct {
-			about
+			About
 			ID string `path:"id"`
 		}) (*answer[client.Command], error) {
 			id, err := strconv.ParseInt(in.ID, 10, 64)

@@ -129,15 +129,15 @@ type answer[T any] struct{ Body T }
 
 func ok[T any](v T) *answer[T] { return &answer[T]{v} }
 
-// about is the path of a preview. The guard has found it already; the fields are there for the description.
-type about struct {
+// About is the path of a preview. The guard has found it already; the fields are there for the description.
+type About struct {
 	Owner  string `path:"owner" doc:"Owner of the repository." example:"acme"`
 	Repo   string `path:"repo" doc:"Name of the repository." example:"web"`
 	Number int    `path:"number" minimum:"1" doc:"Number of the pull request."`
 }
 
-// page asks for a piece of a list.
-type page struct {
+// Page asks for a piece of a list.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many at most."`
 	Cursor string `query:"cursor" maxLength:"200" doc:"next of the page before."`
 }

@@ -267,6 +267,9 @@ func TestLogs(t *testing.T) {
 	if l := page.Lines[0]; l.Level != "error" || strings.Contains(l.Text, "hunter2") {
 		t.Errorf("%+v", l)
 	}
+	if some, err := reader.Logs(ctx, ref, client.LogOptions{Pod: "web-2", Grep: "LINE"}); err != nil || len(some.Lines) != 10 {
+		t.Errorf("of one pod: %d lines, %v", len(some.Lines), err)
+	}
 	body, err := reader.DownloadLogs(ctx, ref, client.LogOptions{})
 	if err != nil {
 		t.Fatal(err)

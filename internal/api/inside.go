@@ -14,7 +14,7 @@ import (
 // inside is what happens in a preview's namespace.
 func (a *api) inside() {
 	register(a, get("list-events", pull+"/events", "List what the cluster says about a preview, the newest first", "previews"),
-		func(ctx context.Context, _ *struct{ about }) (*answer[client.Events], error) {
+		func(ctx context.Context, _ *struct{ About }) (*answer[client.Events], error) {
 			p := access.Preview(ctx)
 			out := client.Events{Events: []client.Event{}}
 			if out.Note = empty(p); out.Note != "" {
@@ -32,7 +32,7 @@ func (a *api) inside() {
 			return ok(out), cannot(err)
 		})
 	register(a, get("list-containers", pull+"/containers", "List a preview's containers", "previews"),
-		func(ctx context.Context, _ *struct{ about }) (*answer[client.Containers], error) {
+		func(ctx context.Context, _ *struct{ About }) (*answer[client.Containers], error) {
 			p := access.Preview(ctx)
 			out := client.Containers{Containers: []client.Container{}}
 			if out.Note = empty(p); out.Note != "" {

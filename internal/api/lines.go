@@ -19,9 +19,9 @@ import (
 	"catalyst.dev/catalyst/internal/problem"
 )
 
-// selection says which lines are wanted.
-type selection struct {
-	about
+// Selection says which lines are wanted.
+type Selection struct {
+	About
 	Pod       string `query:"pod" maxLength:"253"`
 	Container string `query:"container" maxLength:"63"`
 	Grep      string `query:"grep" maxLength:"200" doc:"Part of the text, in any case."`
@@ -30,18 +30,18 @@ type selection struct {
 	Previous  bool   `query:"previous" doc:"Only the runs before the present ones."`
 }
 
-func (s selection) wanted() logs.Select {
+func (s Selection) wanted() logs.Select {
 	return logs.Select{Pod: s.Pod, Container: s.Container, Grep: s.Grep, Exclude: s.Exclude, Level: logs.Level(s.Level), Previous: s.Previous}
 }
 
 type pageInput struct {
-	selection
+	Selection
 	Tail   int    `query:"tail" minimum:"1" maximum:"5000" default:"500" doc:"How many lines at most."`
 	Cursor string `query:"cursor" maxLength:"600" doc:"previous of the page behind."`
 }
 
 type streamInput struct {
-	selection
+	Selection
 	Tail   int    `query:"tail" minimum:"1" maximum:"5000" default:"100" doc:"How many of the last lines come first."`
 	Cursor string `query:"cursor" maxLength:"20000" doc:"The id of an event: what came behind it comes first."`
 	Last   string `header:"Last-Event-ID" maxLength:"20000" doc:"The same, as browsers send it."`
@@ -147,7 +147,7 @@ func (a *api) stream(ctx context.Context, in *streamInput) (*huma.StreamResponse
 	}}, nil
 }
 
-func (a *api) download(ctx context.Context, in *struct{ selection }) (*huma.StreamResponse, error) {
+func (a *api) download(ctx context.Context, in *struct{ Selection }) (*huma.StreamResponse, error) {
 	p := access.Preview(ctx)
 	if note := empty(p); note != "" {
 		return nil, problem.Say(preview.ErrNotFound, note)

@@ -32,7 +32,7 @@ func (a *api) operations() {
 		})
 	register(a, get("list-audit", base+"/audit", "List who did what, the newest first", "operations"),
 		func(ctx context.Context, in *struct {
-			page
+			Page
 			Subject string `query:"subject" maxLength:"200" doc:"Only about this: OWNER/NAME#NUMBER, or the id of a delivery or a token."`
 		}) (*answer[client.Record], error) {
 			list, err := a.Store.Audit(ctx, in.Subject, in.Cursor, in.Limit+1)
@@ -51,7 +51,7 @@ func (a *api) operations() {
 }
 
 type deliveriesInput struct {
-	page
+	Page
 	Repository string `query:"repository" maxLength:"200" doc:"Full name, OWNER/NAME."`
 	Outcome    string `query:"outcome" enum:"accepted,duplicate,ignored"`
 }

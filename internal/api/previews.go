@@ -11,7 +11,7 @@ import (
 )
 
 type listInput struct {
-	page
+	Page
 	Repository string `query:"repository" maxLength:"200" doc:"Full name, OWNER/NAME."`
 	Status     string `query:"status" enum:"current,pending,blocked,queued,deploying,running,degraded,failed,deleting,deleted" doc:"A status, or current: all but deleted."`
 	Author     string `query:"author" maxLength:"100" doc:"Login of who opened the pull request."`
@@ -40,7 +40,7 @@ func (a *api) previews() {
 		}
 		return ok(out), nil
 	})
-	register(a, get("get-preview", pull, "Get a preview", "previews"), func(ctx context.Context, _ *struct{ about }) (*answer[client.Preview], error) {
+	register(a, get("get-preview", pull, "Get a preview", "previews"), func(ctx context.Context, _ *struct{ About }) (*answer[client.Preview], error) {
 		out, err := a.withLine(ctx, access.Preview(ctx))
 		return ok(out), err
 	})
@@ -90,8 +90,8 @@ func (a *api) withLine(ctx context.Context, p preview.Preview) (client.Preview, 
 }
 
 type deploymentsInput struct {
-	about
-	page
+	About
+	Page
 }
 
 // commands is how many of the last commands the timeline shows.
@@ -123,7 +123,7 @@ func (a *api) deployments() {
 			return ok(encodeDeployment(access.Preview(ctx), d)), err
 		})
 	register(a, get("get-timeline", pull+"/timeline", "Get what happened to a preview: deployments with their steps, and commands", "previews"),
-		func(ctx context.Context, _ *struct{ about }) (*answer[client.Timeline], error) {
+		func(ctx context.Context, _ *struct{ About }) (*answer[client.Timeline], error) {
 			p := access.Preview(ctx)
 			deployments, err := a.Store.Deployments(ctx, p.ID, 20)
 			asked, commandsErr := a.Store.CommandsOf(ctx, p.ID, commands)

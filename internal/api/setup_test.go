@@ -106,7 +106,9 @@ func setup(t *testing.T, change ...func(*bundle)) *bundle {
 // open opens a pull request and waits until Catalyst knows it.
 func (b *bundle) open() client.Ref {
 	b.Helper()
-	pull := b.web.OpenPull(fakegithub.PullOptions{Author: b.github.Account("dora"), Head: fmt.Sprintf("change-%d", time.Now().UnixNano()), Title: "Add gift cards"})
+	pull := b.web.OpenPull(fakegithub.PullOptions{Author: b.github.Account("dora"), Head: fmt.Sprintf("change-%d", time.Now().UnixNano()), Title: "Add gift cards",
+		Files: fakegithub.Text(map[string]string{"gift.md": "gift"}),
+	})
 	ref := client.Ref{Repository: "acme/web", Number: int(pull.Number())}
 	b.until("the preview is known", func() bool { _, err := b.store.Named(b.Context(), ref.Repository, ref.Number); return err == nil })
 	return ref
