@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,4 +181,31 @@ func (s *Store) WaitingJobs(ctx context.Context, limit int) ([]WaitingJob, error
 		}
 	}
 	return out, nil
+}
+
+// recent is how long a deleted preview still counts as one that may change.
+const recent = time.Hour
+
+// Versions returns, for every preview that may still change, a text that differs whenever something about it did.
+func (s *Store) Versions(ctx context.Context) (map[string]string, error) {
+	now, err := s.now(ctx, s.sql)
+	if err != nil {
+		return nil, fmt.Errorf("ask the database for its time: %w", err)
+	}
+	previews, err := s.q.PreviewVersions(ctx, now-recent.Milliseconds())
+	if err != nil {
+		return nil, fmt.Errorf("read what previews have changed: %w", err)
+	}
+	all := make(map[string]string, len(previews))
+	for _, p := range previews {
+		all[p.ID] = strconv.FormatInt(p.Version, 10)
+	}
+	running, err := s.q.RunningSteps(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the steps of what is being deployed: %w", err)
+	}
+	for _, r := range running {
+		all[r.PreviewID] += " " + r.ID + " " + r.Steps
+	}
+	return all, nil
 }
