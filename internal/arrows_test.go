@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	"internal/logs":      {"internal/preview", "internal/cluster (types)", "internal/redact (types)"},
 	"internal/access":    {"internal/preview", "internal/problem", "internal/ghapp (types)"},
 	"internal/signin":    {"internal/preview", "internal/problem", "internal/access"},
+	"internal/live":      {},
 	"internal/api": {
 		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/store (types)", "internal/cluster (types)",
 		"internal/diagnose (types)", "internal/doctor", "client",

@@ -76,8 +76,8 @@ func newScanner(pod, container string, in io.Reader, hide func(string) string) *
 func (s *scanner) next() (Line, error) {
 	for {
 		raw, cut, err := s.read()
-		if err != nil && len(raw) == 0 {
-			return Line{}, err
+		if err != nil && (len(raw) == 0 || !errors.Is(err, io.EOF)) {
+			return Line{}, err // what came of a line before the stream broke is no line
 		}
 		stamp, text, _ := strings.Cut(raw, " ")
 		at, parseErr := time.Parse(time.RFC3339Nano, stamp)
@@ -92,6 +92,9 @@ func (s *scanner) next() (Line, error) {
 			place.Seq = s.last.Seq + 1
 		}
 		s.last, s.any = place, true
+		if len(text) > MaxLine {
+			text, cut = strings.ToValidUTF8(text[:MaxLine], ""), true
+		}
 		text = s.hide(text)
 		return Line{Place: place, Pod: s.pod, Container: s.container, Level: LevelOf(text), Text: text, Cut: cut}, nil
 	}

@@ -173,14 +173,14 @@ func TestSelect(t *testing.T) {
 // TestFollowThroughBreaks: streams break in the middle of lines again and again, and so does the reader, who goes on from its cursor. Every line comes once.
 func TestFollowThroughBreaks(t *testing.T) {
 	t.Parallel()
-	const each = 400
+	const each = 150
 	n := newNode()
 	n.broken["a/web"], n.broken["b/web"] = 37, 53
 	n.write("a/web", start, "a 0")
 	n.write("b/web", start, "b 0")
 	go func() {
 		for i := 1; i < each; i++ {
-			at := start.Add(time.Duration(i/3) * 10 * time.Millisecond) // three at the same time
+			at := start.Add(time.Duration(i/3) * 500 * time.Millisecond) // three at the same time
 			n.write("a/web", at, fmt.Sprintf("a %d", i))
 			n.write("b/web", at, fmt.Sprintf("b %d", i))
 		}
