@@ -101,13 +101,14 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 		return a, err
 	}
 	plans := &planner{config: c, names: map[int64]string{}}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access, Channels: channels(c.GitHub)}
 	for _, r := range c.Repositories {
 		rules.Repositories = append(rules.Repositories, r.Name)
 	}
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
-		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
+		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
+		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
 		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
@@ -124,6 +125,17 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	mux.Handle("GET /metrics", metrics.handler())
 	a.handler = mux
 	return a, nil
+}
+
+// channels are the jobs that tell of previews on GitHub beside the comment. With a token there are no check runs: only Apps write them.
+func channels(g config.GitHub) (kinds []preview.JobKind) {
+	if g.Checks && g.Token == "" {
+		kinds = append(kinds, preview.JobCheck)
+	}
+	if g.Deployments {
+		kinds = append(kinds, preview.JobEnvironment)
+	}
+	return kinds
 }
 
 // OpenStore opens the database as the configuration says, with the keys.

@@ -71,6 +71,12 @@ func githubChecks(c config.Config, version string) []doctor.Check {
 		return []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
 	}
 	needs := ghapp.AppNeeds()
+	if c.GitHub.Checks {
+		needs.Optional["checks"] = ghapp.Optional{Level: "write", For: "check runs (github.checks)"}
+	}
+	if c.GitHub.Deployments {
+		needs.Optional["deployments"] = ghapp.Optional{Level: "write", For: "environments on GitHub (github.deployments)"}
+	}
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
 	}

@@ -52,6 +52,8 @@ type GitHub struct {
 	Token                 Secret `key:"token" file:"true" doc:"Personal access token, instead of an App."`
 	WebhookSecret         Secret `key:"webhook_secret" file:"true" required:"true" doc:"Secret that signs GitHub's webhooks."`
 	WebhookSecretPrevious Secret `key:"webhook_secret_previous" file:"true" doc:"Second secret that is accepted while the secret is changed."`
+	Checks                bool   `key:"checks" default:"true" doc:"Each commit gets a check run that says how its deployment ended. Needs an App with checks: write."`
+	Deployments           bool   `key:"deployments" default:"true" doc:"Each preview is listed as an environment on GitHub, with its View deployment button. Needs deployments: write."`
 }
 
 // Host is the name of the GitHub instance as people know it: "github.com", or the server's own name.

@@ -83,7 +83,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		Listen: "127.0.0.1:8090", Database: "catalyst.db", Instance: "default",
 		Log:     config.Log{Level: "info", Format: "text"},
-		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
+		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush", Checks: true, Deployments: true},
 		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
 		Render:  config.Render{Sandbox: "required"},
 		Limits:  config.Limits{Deployments: 8},
@@ -135,7 +135,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_LISTEN=:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
 		"CATALYST_LOG_LEVEL=debug", "CATALYST_LOG_FORMAT=json",
 		"CATALYST_GITHUB_API_URL=http://127.0.0.1:3000/api/v3", "CATALYST_GITHUB_APP_ID=7", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(),
-		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b",
+		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b", "CATALYST_GITHUB_CHECKS=false", "CATALYST_GITHUB_DEPLOYMENTS=false",
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",

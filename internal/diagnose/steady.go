@@ -11,15 +11,22 @@ const (
 	reported = 30 * time.Second
 )
 
-// unsteady says which container is only called ready because nobody has asked it yet; "" when there is none.
+// unsteady says which container speaks against an object that is called ready: what an object says of itself lags behind its pods, and nodes
+// call ready what nobody has asked. "" when there is none.
 func (v *view) unsteady() string {
 	if v.Over {
 		return ""
 	}
 	for _, o := range v.Objects {
 		for _, p := range v.pods[o.Ref] {
+			if p.Once || p.Phase == "Failed" || p.Phase == "Succeeded" {
+				continue
+			}
 			for _, c := range p.Containers {
-				if !p.Once && v.fledgling(c) {
+				switch {
+				case !c.Init && !c.Running && (c.Ended != nil || c.Waiting != nil):
+					return v.who(o.Ref) + " waits for container " + quote(c.Name) + ", which does not run now"
+				case v.fledgling(c):
 					return v.who(o.Ref) + " waits a moment to see whether container " + quote(c.Name) + ", which has no readiness check, stays up"
 				}
 			}

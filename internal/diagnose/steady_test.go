@@ -42,6 +42,16 @@ func TestSteady(t *testing.T) {
 			t.Errorf("%s: %s (%q), want %s", name, v.State, v.Waits, test.want)
 		}
 	}
+	ended := up(time.Minute, time.Minute, false, nil)
+	c := &ended.Pods[0].Containers[0]
+	c.Running, c.Ready, c.Ended = false, false, crashed
+	if v := diagnose.Judge(ended); v.State != diagnose.Waiting {
+		t.Errorf("its container has ended, which the object has not noticed: %s", v.State)
+	}
+	ended.Pods[0].Phase = "Failed" // another pod is there in its place
+	if v := diagnose.Judge(ended); v.State != diagnose.Fine {
+		t.Errorf("a pod that was thrown off: %s", v.State)
+	}
 	o := up(time.Second, time.Second, false, nil)
 	o.Over = true
 	if v := diagnose.Judge(o); v.State != diagnose.Fine {

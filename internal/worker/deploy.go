@@ -140,7 +140,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		Step: steps.begin,
 	})
 	if err != nil {
-		return "", err
+		return "", located(err, opened)
 	}
 	end := steps.begin(preview.StepReady)
 	err = w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p, steps))
@@ -170,6 +170,15 @@ func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
 		return Plan{}, unknown // it may be one of those that GitHub did not tell about
 	}
 	return plan, err
+}
+
+// located adds the line of the repository to a failure that names it.
+func located(err error, c *chart.Chart) error {
+	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Diagnosis.File == "" {
+		failure.Diagnosis.File, failure.Diagnosis.Line = c.Locate(failure.Diagnosis)
+	}
+	return err
 }
 
 // told reports whether the error is one that people are told of.

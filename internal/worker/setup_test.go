@@ -39,6 +39,7 @@ type bundle struct {
 	*testing.T
 	github *fakegithub.Server
 	app    *fakegithub.App
+	in     *fakegithub.Installation
 	web    *fakegithub.Repo
 	fork   *fakegithub.Repo
 	author *fakegithub.Account // of the fork: a stranger
@@ -64,7 +65,7 @@ func setup(t *testing.T) *bundle {
 
 	log := slog.New(slog.DiscardHandler)
 	b.store = storetest.SQLite(t)
-	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts}
+	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts, Channels: []preview.JobKind{preview.JobCheck, preview.JobEnvironment}}
 	b.door = lifecycle.New(b.store, rules, log, nil)
 	hook, err := webhook.New(webhook.Options{Lifecycle: b.door, Secrets: [][]byte{[]byte(secret)}, Log: log})
 	if err != nil {
@@ -73,7 +74,7 @@ func setup(t *testing.T) *bundle {
 	server := httptest.NewServer(hook)
 	t.Cleanup(server.Close)
 	b.app = b.github.CreateApp(fakegithub.AppOptions{WebhookURL: server.URL, WebhookSecret: secret})
-	b.app.Install(org)
+	b.in = b.app.Install(org)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := ghapp.New(ghapp.Options{
@@ -83,7 +84,7 @@ func setup(t *testing.T) *bundle {
 		t.Fatal(err)
 	}
 	w := worker.New(worker.Options{
-		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
+		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, Channels: client, Checks: true, Listings: true, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
 		Overview: client, Estate: b.ground, Settings: b, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
 	})
@@ -209,7 +210,9 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func() // called when a namespace is made; may be nil
+	onMake     func()                            // called when a namespace is made; may be nil
+	onDeploy   func(cluster.DeployRequest) error // what becomes of a deployment; may be nil
+	onReady    func(context.Context) error       // what becomes of the wait; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -265,10 +268,19 @@ func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Dep
 	defer g.mu.Unlock()
 	g.note("deploy %s", r.Version)
 	g.deployed = append(g.deployed, r)
+	if g.onDeploy != nil {
+		return cluster.Deployed{}, g.onDeploy(r)
+	}
 	return cluster.Deployed{}, nil
 }
 
-func (g *ground) WaitReady(context.Context, cluster.Identity, []cluster.ObjectRef, time.Duration, func(cluster.Progress)) error {
+func (g *ground) WaitReady(ctx context.Context, _ cluster.Identity, _ []cluster.ObjectRef, _ time.Duration, _ func(cluster.Progress)) error {
+	g.mu.Lock()
+	wait := g.onReady
+	g.mu.Unlock()
+	if wait != nil {
+		return wait(ctx)
+	}
 	return nil
 }
 

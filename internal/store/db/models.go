@@ -116,4 +116,5 @@ type Preview struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 }
