@@ -14,6 +14,7 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/lifecycle"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
@@ -53,6 +54,7 @@ type App struct {
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	handler http.Handler
+	kept    *kept.Store // nil: nothing is kept
 }
 
 // New opens the database, checks its schema and connects the parts. It does not wait for GitHub or the cluster: they may be
@@ -100,6 +102,16 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}); err != nil {
 		return a, err
 	}
+	var keeper worker.Keeper
+	if dir := c.Place(); dir != "" {
+		a.kept, err = kept.Open(kept.Options{Dir: dir, For: c.Kept.For, Bytes: int64(c.Kept.Megabytes) << 20, Hide: hide})
+		if err != nil { // a help: previews work without it
+			d.Log.Error("no logs are kept", "directory", dir, "error", err)
+			a.kept, err = nil, nil
+		} else {
+			keeper = a.kept
+		}
+	}
 	plans := &planner{config: c, names: map[int64]string{}}
 	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access, Channels: channels(c.GitHub)}
 	for _, r := range c.Repositories {
@@ -109,7 +121,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
 		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
-		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
+		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
 		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Hide: hide, Log: d.Log, Observe: metrics.job,
@@ -194,10 +206,14 @@ func (a *App) Close() error {
 	if a.render != nil {
 		a.render.Close()
 	}
-	if a.store == nil {
-		return nil
+	var err error
+	if a.kept != nil {
+		err, a.kept = a.kept.Close(), nil
 	}
-	return a.store.Close()
+	if a.store == nil {
+		return err
+	}
+	return errors.Join(err, a.store.Close())
 }
 
 // holder names this process in leases.

@@ -31,8 +31,8 @@ func (w *wait) observe(ctx context.Context, over bool) diagnose.Observed {
 	return o
 }
 
-// run is one run of a container.
-type run struct {
+// runKey names one run of a container.
+type runKey struct {
 	pod, container string // the pod by UID
 	restarts       int
 }
@@ -44,7 +44,7 @@ func (w *wait) dated(p diagnose.Pod, now time.Time) diagnose.Pod {
 		if !c.Running {
 			continue
 		}
-		r := run{p.UID, c.Name, c.Restarts}
+		r := runKey{p.UID, c.Name, c.Restarts}
 		if w.runs[r].IsZero() {
 			w.runs[r] = now
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type Config struct {
 	Render         Render       `key:"render"`
 	Limits         Limits       `key:"limits"`
 	Worker         Worker       `key:"worker"`
+	Kept           Kept         `key:"kept"`
 	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
 
@@ -116,6 +118,24 @@ type Worker struct {
 	Sweep     time.Duration `key:"sweep" default:"5m" doc:"Pause between two sweeps: all open pull requests against all previews and namespaces."`
 	SweepGone int           `key:"sweep_gone_percent" default:"50" doc:"Share of all previews that may lose their pull request between two sweeps. Above it (and above 5) the sweep asks for none of them and raises an alarm."`
 	Health    time.Duration `key:"health" default:"30s" doc:"Pause between two looks at the running previews."`
+}
+
+// Kept says what is kept of failed and deleted previews on this process's disk: docs/kept.md.
+type Kept struct {
+	For       time.Duration `key:"for" default:"168h" doc:"How long the last logs and events of failed and deleted previews are kept on disk. 0s: not at all."`
+	Directory string        `key:"directory" doc:"Where. Unset: kept, beside the SQLite file; with PostgreSQL nothing is kept then."`
+	Megabytes int           `key:"megabytes" default:"10" doc:"The most that is kept of one preview, in MiB. What was kept first goes first."`
+}
+
+// Place is the directory; empty when nothing is kept.
+func (c Config) Place() string {
+	switch {
+	case c.Kept.For == 0:
+		return ""
+	case c.Kept.Directory != "" || isURL(c.Database):
+		return c.Kept.Directory
+	}
+	return filepath.Join(filepath.Dir(c.Database), "kept")
 }
 
 // Limits bound what runs at once. What does not fit waits in line.

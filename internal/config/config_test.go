@@ -88,6 +88,7 @@ func TestDefaults(t *testing.T) {
 		Render:  config.Render{Sandbox: "required"},
 		Limits:  config.Limits{Deployments: 8},
 		Worker:  config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
+		Kept:    config.Kept{For: 168 * time.Hour, Megabytes: 10},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -141,6 +142,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
 		"CATALYST_RENDER_SANDBOX=optional",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
+		"CATALYST_KEPT_FOR=24h", "CATALYST_KEPT_DIRECTORY=/var/kept", "CATALYST_KEPT_MEGABYTES=3",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 	)
 	want := config.Config{
@@ -157,6 +159,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		Render: config.Render{Sandbox: "optional"},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
+		Kept:   config.Kept{For: 24 * time.Hour, Directory: "/var/kept", Megabytes: 3},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
 			IngressClass: "i", Issuer: "is", TLSSecret: "t", Forks: "approve",

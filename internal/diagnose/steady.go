@@ -5,7 +5,7 @@ import "time"
 // Nodes call a container without a readiness check ready as soon as it runs, also one that is about to crash. So it must have run for
 // a while: steady, or steadyAgain when the run before ended badly.
 const (
-	steady      = 2 * time.Second
+	steady      = 4 * time.Second
 	steadyAgain = 10 * time.Second
 	// reported is how late a node may be to tell that a container runs: one that says it runs for longer does.
 	reported = 30 * time.Second

@@ -28,14 +28,14 @@ func TestSteady(t *testing.T) {
 	}{
 		"just started":                   {up(time.Second, time.Second, false, nil), diagnose.Waiting},
 		"just started, checked":          {up(time.Second, time.Second, true, nil), diagnose.Fine},
-		"has run for a while":            {up(3*time.Second, 3*time.Second, false, nil), diagnose.Fine},
-		"just told of by a slow node":    {up(5*time.Second, time.Second, false, nil), diagnose.Waiting},
+		"has run for a while":            {up(5*time.Second, 5*time.Second, false, nil), diagnose.Fine},
+		"just told of by a slow node":    {up(9*time.Second, time.Second, false, nil), diagnose.Waiting},
 		"the node's clock is ahead":      {up(-time.Hour, time.Second, false, nil), diagnose.Waiting},
-		"ahead, and it has run":          {up(-time.Hour, 3*time.Second, false, nil), diagnose.Fine},
+		"ahead, and it has run":          {up(-time.Hour, 5*time.Second, false, nil), diagnose.Fine},
 		"has run for hours, just seen":   {up(time.Hour, 0, false, nil), diagnose.Fine},
-		"up again after a crash":         {up(3*time.Second, 3*time.Second, false, crashed), diagnose.Waiting},
+		"up again after a crash":         {up(8*time.Second, 8*time.Second, false, crashed), diagnose.Waiting},
 		"up for long after a crash":      {up(11*time.Second, 11*time.Second, false, crashed), diagnose.Fine},
-		"up again after it ended itself": {up(3*time.Second, 3*time.Second, false, &diagnose.End{}), diagnose.Fine},
+		"up again after it ended itself": {up(5*time.Second, 5*time.Second, false, &diagnose.End{}), diagnose.Fine},
 	} {
 		v := diagnose.Judge(test.o)
 		if v.State != test.want || (v.Waits != "") != (test.want == diagnose.Waiting) {

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,7 +175,7 @@ func TestChecksDown(t *testing.T) {
 	}
 	b.show(nil, []string{short(pull) + " preview/pr-1 success " + b.address(pull)})
 	b.github.ClearFaults()
-	b.show([]string{short(pull) + " completed success"}, []string{short(pull) + " preview/pr-1 success " + b.address(pull)})
+	b.until("the commit has its check run", func() bool { return slices.Contains(b.checks(), short(pull)+" completed success") })
 }
 
 // TestOvertakenCheck shows that a commit which was being deployed when the next one came is not shown as if it still were.

@@ -64,7 +64,7 @@ func (w *Worker) checkRun(ctx context.Context, c *claim, p preview.Preview, now 
 		DetailsURL: text.URL, Title: text.Title, Summary: text.Summary, Started: text.Started, Finished: text.Finished,
 	}
 	for _, a := range text.Annotations {
-		run.Annotations = append(run.Annotations, ghapp.Annotation(a))
+		run.Annotations = append(run.Annotations, ghapp.Annotation{Path: a.Path, Line: a.Line, Title: a.Title, Message: a.Message})
 	}
 	id, err := w.Channels.CheckRun(ctx, repo(p), run)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -58,6 +59,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	e.Steps = steps.closed(err)
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
+	}
+	if failure != nil && !nothingApplied(failure) {
+		w.keep(ctx, p, kept.Failed)
 	}
 	log := w.Log.With("preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "took", time.Since(start).Round(time.Millisecond))
 	if failure != nil {

@@ -126,6 +126,8 @@ type Options struct {
 	Overview    Overview
 	Estate      Estate
 	Settings    Settings
+	Keeper      Keeper           // nil: nothing is kept
+	Collector   Collector        // for the keeper
 	Holder      string           // names this process in leases
 	Jobs        int              // reconcile jobs at once: deployments, removals, and looks at the line
 	Repos       []string         // full names of the configured repositories, for the sweep
