@@ -102,21 +102,12 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}); err != nil {
 		return a, err
 	}
-	var keeper worker.Keeper
-	if dir := c.Place(); dir != "" {
-		a.kept, err = kept.Open(kept.Options{Dir: dir, For: c.Kept.For, Bytes: int64(c.Kept.Megabytes) << 20, Hide: hide})
-		if err != nil { // a help: previews work without it
-			d.Log.Error("no logs are kept", "directory", dir, "error", err)
-			a.kept, err = nil, nil
-		} else {
-			keeper = a.kept
-		}
+	plans := newPlanner(c, a.store)
+	if err := plans.confirm(ctx); err != nil {
+		return a, err
 	}
-	plans := &planner{config: c, names: map[int64]string{}}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access, Channels: channels(c.GitHub)}
-	for _, r := range c.Repositories {
-		rules.Repositories = append(rules.Repositories, r.Name)
-	}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access, Channels: channels(c.GitHub)}
+	keeper := a.keeper(hide)
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
@@ -137,6 +128,21 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	mux.Handle("GET /metrics", metrics.handler())
 	a.handler = mux
 	return a, nil
+}
+
+// keeper is where the last logs of previews are kept; nil when that is switched off or not possible. It is a help: previews work without it.
+func (a *App) keeper(hide *redact.Redactor) worker.Keeper {
+	dir := a.config.Place()
+	if dir == "" {
+		return nil
+	}
+	store, err := kept.Open(kept.Options{Dir: dir, For: a.config.Kept.For, Bytes: int64(a.config.Kept.Megabytes) << 20, Hide: hide})
+	if err != nil {
+		a.log.Error("no logs are kept", "directory", dir, "error", err)
+		return nil
+	}
+	a.kept = store
+	return store
 }
 
 // channels are the jobs that tell of previews on GitHub beside the comment. With a token there are no check runs: only Apps write them.

@@ -85,6 +85,7 @@ CREATE TABLE jobs (
     generation  BIGINT NOT NULL,
     done        BIGINT NOT NULL,
     not_before  BIGINT NOT NULL,
+    since       BIGINT NOT NULL DEFAULT 0, -- when not_before was set
     attempt     BIGINT NOT NULL,
     token       BIGINT NOT NULL,
     holder      TEXT   NOT NULL,
@@ -125,3 +126,10 @@ CREATE TABLE commands (
     finished_at BIGINT NOT NULL
 );
 CREATE INDEX commands_preview ON commands (preview_id, comment_id);
+
+-- Which repository each configured name stands for. The name is in lower case.
+CREATE TABLE bindings (
+    name          TEXT   NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    learnt_at     BIGINT NOT NULL
+);

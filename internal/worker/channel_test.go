@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/test/fakegithub"
 )
@@ -115,7 +114,7 @@ func TestChannels(t *testing.T) {
 func TestEnvironmentGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.in.SetPermissions(map[string]string{
+	b.installation.SetPermissions(map[string]string{
 		"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "deployments": "write", "administration": "write",
 	})
 	pull := b.own("gift")
@@ -146,7 +145,7 @@ func TestChannelsLoseReplies(t *testing.T) {
 func TestChannelsForbidden(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.in.SetPermissions(map[string]string{"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "write"})
+	b.installation.SetPermissions(map[string]string{"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "write"})
 	pull := b.own("gift")
 	b.becomes(pull, preview.StatusRunning)
 	b.idle()
@@ -203,7 +202,7 @@ func TestAnnotation(t *testing.T) {
 	good, address := short(pull), b.address(pull)
 	b.show([]string{good + " completed success"}, []string{good + " preview/pr-1 success " + address})
 	b.ground.mu.Lock()
-	b.ground.onDeploy = func(cluster.DeployRequest) error {
+	b.ground.onDeploy = func() error {
 		return preview.Fail(nil, preview.Diagnosis{
 			Code: preview.CodeRender, Cause: `The chart does not render: template: web/values.yaml:1:7: "port" is read from a value that is not set`, Fix: "Correct the template.", Blame: preview.BlameChange,
 		})

@@ -19,6 +19,12 @@ type Approval struct {
 	WithdrawnAt      int64
 }
 
+type Binding struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
 type Command struct {
 	CommentID  int64
 	PreviewID  string
@@ -67,6 +73,7 @@ type Job struct {
 	Generation int64
 	Done       int64
 	NotBefore  int64
+	Since      int64
 	Attempt    int64
 	Token      int64
 	Holder     string
