@@ -84,6 +84,12 @@ func newGitHub(c config.Config, version string) (*ghapp.Client, error) {
 // needs is what GitHub must have been told for the configuration to work.
 func needs(c config.Config) ghapp.Needs {
 	needs := ghapp.AppNeeds()
+	if c.GitHub.Checks {
+		needs.Optional["checks"] = ghapp.Optional{Level: "write", For: "check runs (github.checks)"}
+	}
+	if c.GitHub.Deployments {
+		needs.Optional["deployments"] = ghapp.Optional{Level: "write", For: "environments on GitHub (github.deployments)"}
+	}
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
 	}

@@ -36,12 +36,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
     @changed_at, @closed_at, @queued_at, @missing_since, @bot, @head_repository, @removed_by, @notice, @awaited,
-    @comment_writes)
+    @comment_writes, @channels)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -52,7 +52,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
     queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,
-    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes
+    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes,
+    channels = @channels
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one

@@ -59,6 +59,7 @@ CREATE TABLE previews (
     notice             TEXT    NOT NULL DEFAULT '',
     awaited            BOOLEAN NOT NULL DEFAULT FALSE,
     comment_writes     BIGINT  NOT NULL DEFAULT 0,
+    channels           TEXT    NOT NULL DEFAULT '',
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
