@@ -15,6 +15,7 @@ import (
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 )
 
 // DoctorOptions say what doctor looks at.
@@ -32,7 +33,18 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Chec
 	if o.Pre {
 		return append(checks, doctor.Reach("GitHub", "API", c.GitHub.APIURL, time.Now))
 	}
-	return slices.Concat(checks, githubChecks(c, o.Version), databaseChecks(c))
+	github, ofGitHub := githubChecks(c, o.Version)
+	checks = append(checks, ofGitHub...)
+	return append(checks, databaseCheck(c, github))
+}
+
+// githubChecks returns the checks of GitHub, and the client they use; nil when it cannot be set up, which is a finding of its own.
+func githubChecks(c config.Config, version string) (*ghapp.Client, []doctor.Check) {
+	github, err := newGitHub(c, version)
+	if err != nil {
+		return nil, []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
+	}
+	return github, github.Checks(needs(c))
 }
 
 func clusterChecks(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Check {
@@ -65,39 +77,39 @@ func checkRequest(c config.Config) cluster.CheckRequest {
 	return r
 }
 
-func githubChecks(c config.Config, version string) []doctor.Check {
-	client, err := ghapp.New(ghapp.Options{
+func newGitHub(c config.Config, version string) (*ghapp.Client, error) {
+	return ghapp.New(ghapp.Options{
 		APIURL: c.GitHub.APIURL, AppID: c.GitHub.AppID, PrivateKey: []byte(c.GitHub.PrivateKey), Token: string(c.GitHub.Token), UserAgent: "catalyst/" + version,
 	})
-	if err != nil {
-		return []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
-	}
+}
+
+// needs is what GitHub must have been told for the configuration to work.
+func needs(c config.Config) ghapp.Needs {
 	needs := ghapp.AppNeeds()
+	if c.GitHub.Checks {
+		needs.Optional["checks"] = ghapp.Optional{Level: "write", For: "check runs (github.checks)"}
+	}
+	if c.GitHub.Deployments {
+		needs.Optional["deployments"] = ghapp.Optional{Level: "write", For: "environments on GitHub (github.deployments)"}
+	}
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
 	}
 	for _, r := range c.Repositories {
 		needs.Repositories = append(needs.Repositories, r.Name)
 	}
-	return client.Checks(needs)
+	return needs
 }
 
 const databaseGroup = "database"
 
-// databaseChecks opens the database for one check, as a SQLite file belongs to one process.
-func databaseChecks(c config.Config) []doctor.Check {
-	return []doctor.Check{{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding { return checkDatabase(ctx, c) }}}
+// databaseCheck opens the database for one check, as a SQLite file belongs to one process. github may be nil.
+func databaseCheck(c config.Config, github *ghapp.Client) doctor.Check {
+	return doctor.Check{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding { return checkDatabase(ctx, c, github) }}
 }
 
-func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Finding) {
-	say := func(name string, err error, found, fix string) {
-		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
-		if err != nil {
-			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
-			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
-		}
-		findings = append(findings, f)
-	}
+func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
+	say := sayer(&findings)
 	if !strings.Contains(c.Database, "://") { // opening it would make it
 		if _, err := os.Stat(c.Database); err != nil {
 			say("database", err, "", "catalyst migrate")
@@ -117,6 +129,12 @@ func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Find
 			say("database", err, "", "See whether the disk is full.")
 		}
 	}()
+	return append(findings, findingsOf(ctx, db, c, github)...)
+}
+
+// findingsOf looks at an open database. github may be nil.
+func findingsOf(ctx context.Context, db *store.Store, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
+	say := sayer(&findings)
 	now, err := db.Time(ctx)
 	say("database", err, "answers", "Correct `database` in the configuration, or start the database server.")
 	if err != nil {
@@ -140,7 +158,22 @@ func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Find
 		last.Status, last.Found = doctor.Warn, "some of what was stored earlier is not encrypted"
 		last.Why, last.Fix = "Deliveries hold texts of private repositories.", "catalyst keys rotate"
 	}
+	if github != nil {
+		findings = append(findings, checkNames(ctx, c, github, db)...)
+	}
 	return findings
+}
+
+// sayer returns what adds a finding about the database.
+func sayer(findings *[]doctor.Finding) func(name string, err error, found, fix string) {
+	return func(name string, err error, found, fix string) {
+		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
+		if err != nil {
+			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
+			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
+		}
+		*findings = append(*findings, f)
+	}
 }
 
 // broken is the check of a part that cannot be set up.
@@ -162,6 +195,9 @@ func (a *App) look(ctx context.Context) {
 		}
 		return doctor.Finding{Status: doctor.OK}
 	}))
+	checks = append(checks, doctor.Check{Group: databaseGroup, Name: namesCheck, Run: func(ctx context.Context) []doctor.Finding {
+		return checkNames(ctx, a.config, a.github, a.store)
+	}})
 	for _, f := range doctor.Run(ctx, checks) {
 		if f.Status != doctor.OK && f.Status != doctor.Skip && ctx.Err() == nil {
 			a.log.Warn("prerequisite missing", "check", fmt.Sprintf("%s: %s", f.Group, f.Name), "found", f.Found, "why", f.Why, "fix", f.Fix)

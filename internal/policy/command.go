@@ -15,10 +15,11 @@ const noticed = 10 * time.Minute
 // commanded takes a command in. Whether who gave it may, and what comes of it, is the job's to find out: here it is only stored, once
 // for each comment, in the transaction that asks for the job.
 func commanded(s preview.State, e preview.Event, r Rules) preview.Decision {
+	why := r.notMeant(s, e.PullRequest)
 	switch {
-	case !r.configured(e.PullRequest):
-		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
-	case s.Duplicate:
+	case why != "":
+		return ignored("%s", why)
+	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Command != nil:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the comment gave its command before"}
@@ -26,7 +27,7 @@ func commanded(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("pull request #%d is closed and has no preview", e.Key.Number)
 	}
 	c := *e.Command
-	c.Outcome, c.Told, c.ReceivedAt = "", "", s.Now
+	c.Outcome, c.Told, c.Reason, c.ReceivedAt = "", "", "", s.Now
 	d := preview.Decision{Outcome: preview.DeliveryAccepted, Command: &c, Jobs: []preview.JobRequest{{Kind: preview.JobCommand}}}
 	if s.Preview == nil {
 		d.Preview = unknown(s, e)
@@ -111,6 +112,8 @@ func (x *execution) obey(s preview.State, e preview.Event, r Rules) {
 const help = "Commands, in the first line of a comment of its own: `/preview deploy` (again, or after `destroy`; also `redeploy`, `retry`), " +
 	"`/preview approve SHA` (a commit of a fork or a bot), `/preview destroy` (removed until `deploy`), `/preview diagnose` (look at it now), `/preview help`."
 
+const nameOfAnother = "This repository has the name of another one that Catalyst was configured for."
+
 // hex is the least and the most of a SHA that people may write.
 var hex = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
@@ -118,10 +121,13 @@ var hex = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 // SHA can be forged, and a pull request can be turned to another branch: so nothing about it may have changed since the comment.
 func (x *execution) approve(s preview.State, r Rules) {
 	given, head := strings.ToLower(x.c.Order.Argument), x.p.HeadSHA
-	verdict := r.judge(x.p.PullRequest, head, s.Approvals)
+	verdict := r.judge(s, x.p.PullRequest, head, s.Approvals)
 	switch {
 	case !x.p.Open:
 		x.refuse("The pull request is closed.")
+		return
+	case verdict == unmeant:
+		x.refuse(nameOfAnother)
 		return
 	case verdict == shut:
 		x.refuse("Forks get no previews in this repository (`forks: never` in the server's configuration).")
@@ -145,6 +151,9 @@ func (x *execution) approve(s preview.State, r Rules) {
 			PreviewID: x.p.ID, Key: x.p.Key, SHA: head, HeadRepositoryID: x.p.HeadRepositoryID, BaseBranch: x.p.BaseBranch,
 			Approver: x.c.Author, ApproverID: x.c.AuthorID, CommentID: x.c.CommentID, ApprovedAt: x.now,
 		}}
+		if x.c.Origin == preview.OriginOperator {
+			x.Approvals[0].ApproverID = preview.Operators
+		}
 	} else if x.p.Wanted() && !x.p.Due() && x.p.LiveSHA == head {
 		x.finish(preview.CommandDone) // allowed before, and there
 		return
@@ -155,9 +164,11 @@ func (x *execution) approve(s preview.State, r Rules) {
 
 // deploy brings the commit that the pull request is at once more, and brings a preview back that somebody had removed.
 func (x *execution) deploy(s preview.State, r Rules) {
-	switch v := r.judge(x.p.PullRequest, x.p.HeadSHA, s.Approvals); {
+	switch v := r.judge(s, x.p.PullRequest, x.p.HeadSHA, s.Approvals); {
 	case !x.p.Open:
 		x.refuse("The pull request is closed.")
+	case v == unmeant:
+		x.refuse(nameOfAnother)
 	case v == shut:
 		x.refuse("Forks get no previews in this repository (`forks: never` in the server's configuration).")
 	case v == unapproved:
@@ -209,7 +220,9 @@ func (x *execution) diagnose(e preview.Event) {
 	switch {
 	case e.Diagnosis != nil:
 		x.answer("Looked at right now. What is wrong:")
-		x.p.Notice.Detail = e.Diagnosis.Cause
+		if x.p.Notice != nil {
+			x.p.Notice.Detail = e.Diagnosis.Cause
+		}
 	case x.p.LiveSHA != "":
 		x.answer("Looked at right now: everything that the live commit runs on is ready.")
 	case x.p.Diagnosis != nil:
@@ -256,7 +269,12 @@ func (x *execution) answer(text string) {
 	x.finish(preview.CommandDone)
 }
 
+// notice tells the answer: above the comment for a command that came by a comment, and with the command itself.
 func (x *execution) notice(text string, refused bool) {
+	x.c.Reason = text
+	if x.c.Origin != preview.OriginComment {
+		return
+	}
 	x.p.Notice = &preview.Notice{Order: x.c.Order.String(), By: x.c.Author, Text: text, Refused: refused, Until: x.now.Add(noticed)}
 	x.Jobs = append(x.Jobs, preview.JobRequest{Kind: preview.JobComment})
 }

@@ -27,9 +27,11 @@ const (
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
 	EventDeleteStuck EventKind = "delete_stuck"    // the namespace does not go away; the job keeps trying
 	EventDeleted     EventKind = "deleted"         // nothing is left in the cluster
-	EventCommenting  EventKind = "commenting"      // a comment is about to be created: from now on one may exist
+	EventCommenting  EventKind = "commenting"      // the comment is about to be written: from now on one may exist, and what it says is not known
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
+	EventChecked     EventKind = "checked"         // a check run was written, or is about to be created
+	EventListed      EventKind = "listed"          // something of the environment on GitHub was written, or is about to be created
 )
 
 // Event is something that happened to a preview. Which of the fields count depends on Kind.
@@ -41,6 +43,7 @@ type Event struct {
 	PullRequest PullRequest // hint, observed
 	Closed      bool        // hint: the delivery says the pull request is closed
 	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
+	Replayed    bool        // hint, command: a person has the delivery looked at once more, although it was received before
 
 	Generation   int64 // started … deleted: of the preview, as the worker read it
 	SHA          string
@@ -56,6 +59,8 @@ type Event struct {
 
 	CommentID   int64 // commented
 	CommentHash string
+	Check       *Check       // checked
+	Environment *Environment // listed
 }
 
 // State is what is known of a preview when an event is decided on.
@@ -65,6 +70,7 @@ type State struct {
 	Duplicate  bool        // the delivery's body was received before
 	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
 	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted, EventProceed and EventExecute
+	Bindings   []Binding   // of the repository's name, and of its id; not for events that nobody is let in by
 	Command    *Command    // the one of the event, as it is stored; nil when it is new
 	Now        time.Time   // the database's time
 }

@@ -36,12 +36,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
     @changed_at, @closed_at, @queued_at, @missing_since, @bot, @head_repository, @removed_by, @notice, @awaited,
-    @comment_writes)
+    @comment_writes, @channels)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -52,7 +52,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
     queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,
-    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes
+    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes,
+    channels = @channels
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one
@@ -95,27 +96,35 @@ SELECT * FROM commands WHERE comment_id = @comment_id;
 SELECT * FROM commands WHERE preview_id = @preview_id AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id;
 
 -- name: InsertCommand :execrows
-INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at)
-VALUES (@comment_id, @preview_id, @verb, @argument, @author, @author_id, @sha, @outcome, @told, @generation, @received_at, @finished_at)
+INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at,
+    origin, reason)
+VALUES (@comment_id, @preview_id, @verb, @argument, @author, @author_id, @sha, @outcome, @told, @generation, @received_at, @finished_at,
+    @origin, @reason)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdateCommand :exec
-UPDATE commands SET outcome = @outcome, told = @told, generation = @generation, finished_at = @finished_at WHERE comment_id = @comment_id;
+UPDATE commands SET outcome = @outcome, told = @told, generation = @generation, finished_at = @finished_at, reason = @reason
+WHERE comment_id = @comment_id;
+
+-- name: ListRecentCommands :many
+SELECT * FROM commands WHERE preview_id = @preview_id ORDER BY received_at DESC, comment_id DESC LIMIT @max_rows;
 
 -- name: RequestJob :exec
-INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
-VALUES (@kind, @preview_id, 1, 0, @not_before, 0, 0, '', 0, '')
+INSERT INTO jobs (kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error)
+VALUES (@kind, @preview_id, 1, 0, @not_before, @now, 0, 0, '', 0, '')
 ON CONFLICT (kind, preview_id) DO UPDATE SET
     generation = jobs.generation + 1,
     attempt    = CASE WHEN jobs.lease_until > @now THEN jobs.attempt ELSE 0 END,
-    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END;
+    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END,
+    since      = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.since ELSE excluded.since END;
 
 -- Who had to wait for another's write looks at the row again, but not into the subquery: so the outer conditions are all of them.
+-- What was put off at a time that comes only in more than a minute (since) was put off by a clock that has gone back: it is due.
 -- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = @holder, lease_until = @lease_until
-WHERE jobs.lease_until <= @now AND jobs.not_before <= @now AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
+WHERE jobs.lease_until <= @now AND (jobs.not_before <= @now OR jobs.since - 60000 > @now) AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
     SELECT j.preview_id FROM jobs j
-    WHERE j.kind = @kind AND j.done < j.generation AND j.not_before <= @now AND j.lease_until <= @now
+    WHERE j.kind = @kind AND j.done < j.generation AND (j.not_before <= @now OR j.since - 60000 > @now) AND j.lease_until <= @now
     ORDER BY j.not_before, j.preview_id LIMIT 1)
 RETURNING *;
 
@@ -133,7 +142,7 @@ UPDATE jobs SET done = @done, attempt = 0, holder = '', lease_until = 0, last_er
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: RetryJob :execrows
-UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, holder = '', lease_until = 0, last_error = @last_error
+UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, since = @now, holder = '', lease_until = 0, last_error = @last_error
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: NextDue :one
@@ -151,3 +160,96 @@ UPDATE deliveries SET body = @body WHERE id = @id;
 -- What tells with which key a body was sealed stands at its beginning.
 -- name: ListBodyHeads :many
 SELECT DISTINCT SUBSTR(body, 1, @length) AS head FROM deliveries;
+
+-- name: BindingsOf :many
+SELECT * FROM bindings WHERE name = @name OR repository_id = @repository_id ORDER BY name;
+
+-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at) ON CONFLICT (name) DO NOTHING;
+
+-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;
+
+-- What people look for in the list. An empty filter lets everything pass; the cursor is the last row's (changed_at, id).
+-- name: SearchPreviews :many
+SELECT * FROM previews
+WHERE (CAST(@repository AS TEXT) = '' OR LOWER(repository) = LOWER(@repository))
+    AND (CAST(@status AS TEXT) = '' OR status = @status OR (@status = 'current' AND status <> 'deleted'))
+    AND (CAST(@author AS TEXT) = '' OR LOWER(author) = LOWER(@author)) AND (CAST(@text AS TEXT) = '' OR LOWER(title) LIKE @text ESCAPE '!' OR LOWER(branch) LIKE @text ESCAPE '!')
+    AND (changed_at < @before OR (changed_at = @before AND id < @before_id))
+ORDER BY changed_at DESC, id DESC LIMIT @max_rows;
+
+-- A name can have belonged to more than one repository: the preview that changed last is meant.
+-- name: PreviewByName :one
+SELECT * FROM previews WHERE LOWER(repository) = LOWER(@repository) AND number = @number ORDER BY changed_at DESC, id DESC LIMIT 1;
+
+-- name: PreviewByHost :one
+SELECT * FROM previews WHERE host = @host AND status <> 'deleted' ORDER BY changed_at DESC, id DESC LIMIT 1;
+
+-- name: PreviewBySHA :one
+SELECT * FROM previews WHERE id = (SELECT preview_id FROM deployments WHERE sha LIKE @prefix ORDER BY started_at DESC, id DESC LIMIT 1);
+
+-- name: DeploymentByID :one
+SELECT * FROM deployments WHERE id = @id;
+
+-- name: PageDeployments :many
+SELECT * FROM deployments WHERE preview_id = @preview_id AND id < @before_id ORDER BY id DESC LIMIT @max_rows;
+
+-- Without the bodies, which are large and sealed.
+-- name: SearchDeliveries :many
+SELECT id, guid, event, action, repository, number, body_sha256, outcome, reason, received_at FROM deliveries
+WHERE (CAST(@repository AS TEXT) = '' OR LOWER(repository) = LOWER(@repository)) AND (CAST(@outcome AS TEXT) = '' OR outcome = @outcome) AND id < @before_id
+ORDER BY id DESC LIMIT @max_rows;
+
+-- name: DeliveryByID :one
+SELECT * FROM deliveries WHERE id = @id;
+
+-- What changes whenever a page about previews has something new to show.
+-- name: PreviewVersions :many
+SELECT id, version FROM previews WHERE status <> 'deleted' OR changed_at > @recent;
+
+-- name: RunningSteps :many
+SELECT preview_id, id, steps FROM deployments WHERE status = 'deploying';
+
+-- name: ListWaitingJobs :many
+SELECT * FROM jobs WHERE done < generation ORDER BY not_before, kind, preview_id LIMIT @max_rows;
+
+-- name: InsertSession :exec
+INSERT INTO sessions (id, kind, login, user_id, name, operator, data, created_at, expires_at)
+VALUES (@id, @kind, @login, @user_id, @name, @operator, @data, @created_at, @expires_at);
+
+-- name: SessionByID :one
+SELECT * FROM sessions WHERE id = @id AND kind = @kind AND expires_at > @now;
+
+-- name: TakeSession :one
+DELETE FROM sessions WHERE id = @id AND kind = @kind AND expires_at > @now RETURNING *;
+
+-- name: DeleteSession :exec
+DELETE FROM sessions WHERE id = @id;
+
+-- name: DeleteExpiredSessions :exec
+DELETE FROM sessions WHERE expires_at <= @now;
+
+-- name: InsertToken :exec
+INSERT INTO tokens (id, hash, label, scopes, login, user_id, name, operator, created_at, expires_at, used_at)
+VALUES (@id, @hash, @label, @scopes, @login, @user_id, @name, @operator, @created_at, @expires_at, 0);
+
+-- name: TokenByHash :one
+SELECT * FROM tokens WHERE hash = @hash AND (expires_at = 0 OR expires_at > @now);
+
+-- name: TouchToken :exec
+UPDATE tokens SET used_at = @now WHERE id = @id AND used_at < @before;
+
+-- name: ListTokens :many
+SELECT * FROM tokens ORDER BY created_at DESC, id DESC;
+
+-- name: DeleteToken :execrows
+DELETE FROM tokens WHERE id = @id;
+
+-- name: InsertAudit :exec
+INSERT INTO audit (id, at, actor, user_id, via, action, subject, outcome, detail)
+VALUES (@id, @at, @actor, @user_id, @via, @action, @subject, @outcome, @detail);
+
+-- name: ListAudit :many
+SELECT * FROM audit WHERE id < @before_id AND (CAST(@subject AS TEXT) = '' OR subject = @subject) ORDER BY id DESC LIMIT @max_rows;

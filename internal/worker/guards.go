@@ -16,7 +16,7 @@ func (w *Worker) sweepGuards(ctx context.Context, known []preview.Preview) error
 		if p.NamespaceUID == "" || p.Due() || !p.Open {
 			continue
 		}
-		plan, err := w.Settings.Plan(p)
+		plan, err := w.Settings.Plan(ctx, p)
 		if err == nil {
 			err = w.Estate.KeepGuards(ctx, identity(p), plan.Guards)
 		}

@@ -26,8 +26,8 @@ type Replica struct {
 	Kube, Hub, Database *edge.TCP
 
 	lab     *Lab
-	https   []*edge.HTTP
-	ended   time.Time // when it was certainly dead; zero while it may live
+	https   []*edge.HTTP // the API server's and GitHub's
+	ended   time.Time    // when it was certainly dead; zero while it may live
 	paused  bool
 	started time.Time
 }
@@ -122,7 +122,9 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	}
 	config := rig.Config(listen, l.GitHub, &rig.Cluster{Kubeconfig: kubeconfig, PreviewDomain: "preview.localhost"})
 	config["database"], config["instance"] = dsn, l.Name
-	config["github"].(map[string]any)["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig := config["github"].(map[string]any)
+	hubConfig["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig["checks"], hubConfig["deployments"] = false, false // what is lost and killed here is the preview and its comment; a test may switch them on
 	config["repositories"] = []any{map[string]any{
 		"name": l.GitHub.Repo.FullName(), "values": "values-preview.yaml", "image": map[string]any{"repository": "registry.invalid/none"},
 	}}
@@ -141,6 +143,9 @@ func (l *Lab) writeKubeconfig(path, address string, ca []byte) error {
 	}
 	return clientcmd.WriteToFile(*config, path)
 }
+
+// Unanswered is how many of its requests the API server gave no answer to.
+func (r *Replica) Unanswered() int { return r.https[0].Unanswered() }
 
 // Kill ends the process as a power cut would, and then its edges: what it had under way is gone with it.
 func (r *Replica) Kill() {
