@@ -77,7 +77,7 @@ func (f *fenced) dial(t *testing.T, namespace, name, address string) string {
 	t.Helper()
 	pod := probePod("dial-"+name, clustertest.Product(t))
 	pod.Labels = nil
-	pod.Spec.Containers[0].Args = append(pod.Spec.Containers[0].Args, "--address", address)
+	pod.Spec.Containers[0].Args = append(pod.Spec.Containers[0].Args, "--address", address, "--for", "20s") // a busy machine applies policies late
 	if _, err := f.admin.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}

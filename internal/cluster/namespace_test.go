@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -153,6 +154,9 @@ func TestDeleteNamespace(t *testing.T) {
 	if _, err := b.admin.CoreV1().ConfigMaps(b.id.Namespace).Create(t.Context(), held, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // whatever happens, or no later run could begin
+		_, _ = b.admin.CoreV1().ConfigMaps(b.id.Namespace).Patch(context.Background(), "held", "application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+	})
 	if err := b.c.DeleteNamespace(t.Context(), b.id); err != nil {
 		t.Fatal(err)
 	}
