@@ -18,7 +18,7 @@ func guards(c config.Preview, r config.Repository, host string, trust preview.Tr
 			Limits:   cluster.Resources{CPU: g.CPULimits, Memory: g.MemoryLimits, EphemeralStorage: g.EphemeralStorage},
 			Volumes:  g.Volumes, VolumeStorage: g.VolumeStorage,
 		},
-		Container: cluster.ContainerBounds{
+		Container: cluster.ContainerLimits{
 			Request: cluster.Resources{CPU: g.DefaultCPURequest, Memory: g.DefaultMemoryRequest, EphemeralStorage: g.DefaultStorageRequest},
 			Limit:   cluster.Resources{CPU: g.DefaultCPULimit, Memory: g.DefaultMemoryLimit, EphemeralStorage: g.DefaultStorageLimit},
 			Max:     cluster.Resources{CPU: g.ContainerCPU, Memory: g.ContainerMemory, EphemeralStorage: g.ContainerStorage},

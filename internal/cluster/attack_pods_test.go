@@ -28,8 +28,8 @@ spec:
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
-// inContainer is the container of modest with a change.
-func inContainer(change string) string {
+// withContainer is the container of modest with a change.
+func withContainer(change string) string {
 	modest := altered("name: attack\nimage: '{{ .Values.image }}'\nsecurityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}", change)
 	return "spec: {containers: [" + modest + "]}"
 }
@@ -50,16 +50,16 @@ func TestPodSecurity(t *testing.T) {
 		"host network":                "spec: {hostNetwork: true}",
 		"host PID":                    "spec: {hostPID: true}",
 		"host IPC":                    "spec: {hostIPC: true}",
-		"host port":                   inContainer("ports: [{containerPort: 80, hostPort: 80}]"),
+		"host port":                   withContainer("ports: [{containerPort: 80, hostPort: 80}]"),
 		"host path":                   "spec: {volumes: [{name: a, hostPath: {path: /}}]}",
-		"host of a probe":             inContainer("livenessProbe: {httpGet: {path: /, port: 80, host: 169.254.169.254}}"),
-		"host of a lifecycle handler": inContainer("lifecycle: {postStart: {httpGet: {path: /, port: 80, host: 169.254.169.254}}}"),
-		"privileged":                  inContainer("securityContext: {privileged: true, allowPrivilegeEscalation: null}"),
-		"capability":                  inContainer("securityContext: {capabilities: {add: [NET_ADMIN], drop: [ALL]}}"),
-		"capabilities not dropped":    inContainer("securityContext: {capabilities: null}"),
-		"privilege escalation":        inContainer("securityContext: {allowPrivilegeEscalation: true}"),
-		"escalation not ruled out":    inContainer("securityContext: {allowPrivilegeEscalation: null}"),
-		"unmasked proc":               altered(inContainer("securityContext: {procMount: Unmasked}"), "spec: {hostUsers: false}"),
+		"host of a probe":             withContainer("livenessProbe: {httpGet: {path: /, port: 80, host: 169.254.169.254}}"),
+		"host of a lifecycle handler": withContainer("lifecycle: {postStart: {httpGet: {path: /, port: 80, host: 169.254.169.254}}}"),
+		"privileged":                  withContainer("securityContext: {privileged: true, allowPrivilegeEscalation: null}"),
+		"capability":                  withContainer("securityContext: {capabilities: {add: [NET_ADMIN], drop: [ALL]}}"),
+		"capabilities not dropped":    withContainer("securityContext: {capabilities: null}"),
+		"privilege escalation":        withContainer("securityContext: {allowPrivilegeEscalation: true}"),
+		"escalation not ruled out":    withContainer("securityContext: {allowPrivilegeEscalation: null}"),
+		"unmasked proc":               altered(withContainer("securityContext: {procMount: Unmasked}"), "spec: {hostUsers: false}"),
 		"SELinux type":                "spec: {securityContext: {seLinuxOptions: {type: spc_t}}}",
 		"SELinux user":                "spec: {securityContext: {seLinuxOptions: {user: system_u}}}",
 		"AppArmor off":                "spec: {securityContext: {appArmorProfile: {type: Unconfined}}}",
@@ -68,7 +68,7 @@ func TestPodSecurity(t *testing.T) {
 		"sysctl":                      "spec: {securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}}",
 		"root":                        "spec: {securityContext: {runAsUser: 0}}",
 		"root not ruled out":          "spec: {securityContext: {runAsNonRoot: null}}",
-		"root in a container":         inContainer("securityContext: {runAsNonRoot: false}"),
+		"root in a container":         withContainer("securityContext: {runAsNonRoot: false}"),
 		"NFS volume":                  "spec: {volumes: [{name: a, nfs: {server: a.example.com, path: /}}]}",
 		"iSCSI volume":                "spec: {volumes: [{name: a, iscsi: {targetPortal: 10.0.0.1, iqn: 'iqn.2001-04.com.example:a', lun: 0}}]}",
 		"init container":              "spec: {initContainers: [{name: a, image: a, securityContext: {privileged: true}}]}",
@@ -89,7 +89,7 @@ func TestBaseline(t *testing.T) {
 		t.Errorf("a pod that runs as root: %v", err)
 	}
 	f.repel(map[string]attack{
-		"privileged": {podOf(inContainer("securityContext: {privileged: true, allowPrivilegeEscalation: null}")), `violates PodSecurity "baseline`},
+		"privileged": {podOf(withContainer("securityContext: {privileged: true, allowPrivilegeEscalation: null}")), `violates PodSecurity "baseline`},
 		"host path":  {podOf("spec: {volumes: [{name: a, hostPath: {path: /}}]}"), `violates PodSecurity "baseline`},
 	})
 }
@@ -112,12 +112,12 @@ func TestPodsAreHeld(t *testing.T) {
 		"runtime class":                   {"spec: {runtimeClassName: other}", ""},
 		"scheduler":                       {"spec: {schedulerName: mine}", "scheduler"},
 		"never removed":                   {"spec: {terminationGracePeriodSeconds: 100000}", "terminationGracePeriodSeconds"},
-		"devices":                         {inContainer("resources: {limits: {example.com/gpu: 1}}"), "devices"},
+		"devices":                         {withContainer("resources: {limits: {example.com/gpu: 1}}"), "devices"},
 		"claim of a device":               {"spec: {resourceClaims: [{name: a, resourceClaimName: a}]}", "devices"},
-		"image of another registry":       {inContainer("image: ghcr.io/evil/miner:latest"), "images come from"},
-		"image of Docker's":               {inContainer("image: nginx"), "images come from"},
-		"registry as a prefix only":       {inContainer("image: registry.example.com/acme-evil/miner"), "images come from"},
-		"registry with another port":      {inContainer("image: registry.example.com/acmeevil"), "images come from"},
+		"image of another registry":       {withContainer("image: ghcr.io/evil/miner:latest"), "images come from"},
+		"image of Docker's":               {withContainer("image: nginx"), "images come from"},
+		"registry as a prefix only":       {withContainer("image: registry.example.com/acme-evil/miner"), "images come from"},
+		"registry with another port":      {withContainer("image: registry.example.com/acmeevil"), "images come from"},
 		"image of an init container":      {"spec: {initContainers: [{name: a, image: evil, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}", "images come from"},
 		"image as a volume":               {"spec: {volumes: [{name: a, image: {reference: evil, pullPolicy: Always}}]}", "images come from"},
 		"token asked for":                 {"spec: {automountServiceAccountToken: true}", "token"},
@@ -158,9 +158,9 @@ func TestNoMoreThanTheQuota(t *testing.T) {
 	f.repel(map[string]attack{
 		"a million replicas":  {workload("attack", 1000000), "more pods than a preview may have, which is 2"},
 		"a million at a time": {inTemplate("batch/v1", "Job", "spec: {parallelism: 1000000, completions: 1000000}", "spec: {template: POD}", podOf("spec: {restartPolicy: Never}")), "more pods"},
-		"a large container":   {podOf(inContainer("resources: {limits: {cpu: 64, memory: 256Gi}}")), "maximum"},
-		"a large request":     {podOf(inContainer("resources: {requests: {cpu: 64}}")), ""},
-		"large disk":          {podOf(inContainer("resources: {limits: {ephemeral-storage: 1Ti}}")), "maximum"},
+		"a large container":   {podOf(withContainer("resources: {limits: {cpu: 64, memory: 256Gi}}")), "maximum"},
+		"a large request":     {podOf(withContainer("resources: {requests: {cpu: 64}}")), ""},
+		"large disk":          {podOf(withContainer("resources: {limits: {ephemeral-storage: 1Ti}}")), "maximum"},
 		"a load balancer":     {"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, ports: [{port: 80}]}", ""},
 	})
 	many := ""

@@ -25,7 +25,7 @@ type Guards struct {
 	StorageClasses []string // none means the cluster's default, if that deletes its volumes
 	Annotations    []string // keys that Ingresses, routes and Services may carry besides Helm's own
 	Quota          Quota
-	Container      ContainerBounds
+	Container      ContainerLimits
 	Network        Network
 }
 
@@ -39,8 +39,8 @@ type Quota struct {
 	Percent       int    // how much of all that this preview gets; 0 means all
 }
 
-// ContainerBounds are what a container gets that asks for nothing, and what it may ask for.
-type ContainerBounds struct {
+// ContainerLimits are what a container gets that asks for nothing, and what it may ask for.
+type ContainerLimits struct {
 	Request Resources
 	Limit   Resources
 	Max     Resources

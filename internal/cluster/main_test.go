@@ -240,7 +240,7 @@ func guardsOf(id Identity) Guards {
 			Limits:   Resources{"16", "16Gi", "32Gi"},
 			Volumes:  5, VolumeStorage: "20Gi",
 		},
-		Container: ContainerBounds{
+		Container: ContainerLimits{
 			Request: Resources{"100m", "128Mi", "64Mi"},
 			Limit:   Resources{"500m", "512Mi", "1Gi"},
 			Max:     Resources{"4", "8Gi", "8Gi"},

@@ -14,7 +14,7 @@ func Wide(host string) cluster.Guards {
 			Limits:   cluster.Resources{CPU: "1k", Memory: "64Ti", EphemeralStorage: "64Ti"},
 			Volumes:  20, VolumeStorage: "64Ti",
 		},
-		Container: cluster.ContainerBounds{
+		Container: cluster.ContainerLimits{
 			Request: cluster.Resources{CPU: "10m", Memory: "16Mi", EphemeralStorage: "16Mi"},
 			Limit:   cluster.Resources{CPU: "1", Memory: "512Mi", EphemeralStorage: "1Gi"},
 			Max:     cluster.Resources{CPU: "1k", Memory: "64Ti", EphemeralStorage: "64Ti"},
