@@ -23,6 +23,7 @@ const usage = `Usage: localcluster COMMAND [--name NAME] [FLAG...] [ARG...]
   setup                         build what a cluster runs, and download what the system lacks, into the cache
   start                         start the cluster; set up first if something is missing
   stop                          stop it, keep its state
+  restart                       crash its API server and start that again, to see who lives with it
   status [-o json]              say what runs, and where
   reset                         stop it and remove its state
   kubeconfig                    print the path of its kubeconfig
@@ -74,6 +75,7 @@ var commands = map[string]func(ctx context.Context, o options, c *cluster.Cluste
 	"stop":       runStop,
 	"status":     runStatus,
 	"reset":      runReset,
+	"restart":    runRestart,
 	"kubeconfig": runKubeconfig,
 	"image":      runImage,
 	"kubectl":    runKubectl,

@@ -101,11 +101,11 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}); err != nil {
 		return a, err
 	}
-	plans := &planner{config: c, names: map[int64]string{}}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Limits: policy.Limits(c.Limits), Renamed: plans.knows, Access: plans.access}
-	for _, r := range c.Repositories {
-		rules.Repositories = append(rules.Repositories, r.Name)
+	plans := newPlanner(c, a.store)
+	if err := plans.confirm(ctx); err != nil {
+		return a, err
 	}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access}
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Records: a.store, Deployer: a.cluster, Remover: a.cluster,

@@ -33,7 +33,13 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Chec
 	if o.Pre {
 		return append(checks, doctor.Reach("GitHub", "API", c.GitHub.APIURL, time.Now))
 	}
-	return slices.Concat(checks, githubChecks(c, o.Version), databaseChecks(c))
+	github, err := newGitHub(c, o.Version)
+	if err != nil {
+		checks = append(checks, broken("GitHub", "credentials", err, "Correct the section github of the configuration."))
+	} else {
+		checks = append(checks, github.Checks(needs(c))...)
+	}
+	return append(checks, databaseCheck(c, github))
 }
 
 func clusterChecks(ctx context.Context, c config.Config) []doctor.Check {
@@ -64,13 +70,14 @@ func checkRequest(c config.Config) cluster.CheckRequest {
 	return r
 }
 
-func githubChecks(c config.Config, version string) []doctor.Check {
-	client, err := ghapp.New(ghapp.Options{
+func newGitHub(c config.Config, version string) (*ghapp.Client, error) {
+	return ghapp.New(ghapp.Options{
 		APIURL: c.GitHub.APIURL, AppID: c.GitHub.AppID, PrivateKey: []byte(c.GitHub.PrivateKey), Token: string(c.GitHub.Token), UserAgent: "catalyst/" + version,
 	})
-	if err != nil {
-		return []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
-	}
+}
+
+// needs is what GitHub must have been told for the configuration to work.
+func needs(c config.Config) ghapp.Needs {
 	needs := ghapp.AppNeeds()
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
@@ -78,17 +85,17 @@ func githubChecks(c config.Config, version string) []doctor.Check {
 	for _, r := range c.Repositories {
 		needs.Repositories = append(needs.Repositories, r.Name)
 	}
-	return client.Checks(needs)
+	return needs
 }
 
 const databaseGroup = "database"
 
-// databaseChecks opens the database for one check, as a SQLite file belongs to one process.
-func databaseChecks(c config.Config) []doctor.Check {
-	return []doctor.Check{{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding { return checkDatabase(ctx, c) }}}
+// databaseCheck opens the database for one check, as a SQLite file belongs to one process. github may be nil.
+func databaseCheck(c config.Config, github *ghapp.Client) doctor.Check {
+	return doctor.Check{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding { return checkDatabase(ctx, c, github) }}
 }
 
-func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Finding) {
+func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
 	say := sayer(&findings)
 	if !strings.Contains(c.Database, "://") { // opening it would make it
 		if _, err := os.Stat(c.Database); err != nil {
@@ -109,11 +116,11 @@ func checkDatabase(ctx context.Context, c config.Config) (findings []doctor.Find
 			say("database", err, "", "See whether the disk is full.")
 		}
 	}()
-	return append(findings, findingsOf(ctx, db, c)...)
+	return append(findings, findingsOf(ctx, db, c, github)...)
 }
 
-// findingsOf looks at an open database.
-func findingsOf(ctx context.Context, db *store.Store, c config.Config) (findings []doctor.Finding) {
+// findingsOf looks at an open database. github may be nil.
+func findingsOf(ctx context.Context, db *store.Store, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
 	say := sayer(&findings)
 	now, err := db.Time(ctx)
 	say("database", err, "answers", "Correct `database` in the configuration, or start the database server.")
@@ -137,6 +144,9 @@ func findingsOf(ctx context.Context, db *store.Store, c config.Config) (findings
 		last := &findings[len(findings)-1]
 		last.Status, last.Found = doctor.Warn, "some of what was stored earlier is not encrypted"
 		last.Why, last.Fix = "Deliveries hold texts of private repositories.", "catalyst keys rotate"
+	}
+	if github != nil {
+		findings = append(findings, checkNames(ctx, c, github, db)...)
 	}
 	return findings
 }
@@ -172,6 +182,9 @@ func (a *App) look(ctx context.Context) {
 		}
 		return doctor.Finding{Status: doctor.OK}
 	}))
+	checks = append(checks, doctor.Check{Group: databaseGroup, Name: namesCheck, Run: func(ctx context.Context) []doctor.Finding {
+		return checkNames(ctx, a.config, a.github, a.store)
+	}})
 	for _, f := range doctor.Run(ctx, checks) {
 		if f.Status != doctor.OK && f.Status != doctor.Skip && ctx.Err() == nil {
 			a.log.Warn("prerequisite missing", "check", fmt.Sprintf("%s: %s", f.Group, f.Name), "found", f.Found, "why", f.Why, "fix", f.Fix)

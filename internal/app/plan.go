@@ -1,64 +1,88 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/url"
-	"sync"
 
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/worker"
 )
 
 // planner answers worker.Settings from the configuration.
 type planner struct {
 	config config.Config
-
-	mu    sync.Mutex
-	names map[int64]string // configured name by repository id, as learnt from GitHub
+	names  []string // of the configured repositories
+	store  *store.Store
 }
 
-// Learn notes which repository a configured name stands for.
-func (s *planner) Learn(configured string, repositoryID int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.names[repositoryID] = configured
-}
-
-func (s *planner) knows(repositoryID int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.names[repositoryID] != ""
-}
-
-// repository finds the configuration by the repository's name, or by the name it was configured under before it was renamed.
-func (s *planner) repository(pr preview.PullRequest) (config.Repository, bool) {
-	if r, ok := s.config.Repository(pr.Repository); ok {
-		return r, true
+func newPlanner(c config.Config, s *store.Store) *planner {
+	p := &planner{config: c, store: s}
+	for _, r := range c.Repositories {
+		p.names = append(p.names, r.Name)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.config.Repository(s.names[pr.RepositoryID])
+	return p
 }
 
-// access says whom the repository's operator trusts; nobody in one that is not configured.
-func (s *planner) access(pr preview.PullRequest) policy.Access {
-	r, _ := s.repository(pr)
+// confirm notes the repositories that the operator names by their ids.
+func (s *planner) confirm(ctx context.Context) error {
+	for _, r := range s.config.Repositories {
+		if r.ID == 0 {
+			continue
+		}
+		if err := s.store.Rebind(ctx, r.Name, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Learn notes which repository a configured name stands for. preview.ErrConflict when that is another one.
+func (s *planner) Learn(ctx context.Context, configured string, repositoryID int64) error {
+	bound, err := s.store.Bind(ctx, configured, repositoryID)
+	if err == nil && bound != repositoryID {
+		err = fmt.Errorf("%s: it gets no previews. %s: %w", policy.TakenOver(configured, bound, repositoryID), policy.ConfirmTakenOver(repositoryID), preview.ErrConflict)
+	}
+	return err
+}
+
+// repository finds the configuration of the repository that the name stands for. The error is a *preview.Failure when there is none.
+func (s *planner) repository(ctx context.Context, pr preview.PullRequest) (config.Repository, error) {
+	bindings, err := s.store.Bindings(ctx, pr.Repository, pr.RepositoryID)
+	if err != nil {
+		return config.Repository{}, err
+	}
+	name, taken := policy.Configured(s.names, bindings, pr)
+	if r, ok := s.config.Repository(name); ok {
+		return r, nil
+	}
+	d := preview.Diagnosis{
+		Code: preview.CodeConfig, Blame: preview.BlameConfig,
+		Cause: fmt.Sprintf("repository %s is no longer configured", pr.Repository),
+		Fix:   "Add it under `repositories` in the server's configuration.",
+	}
+	if taken != 0 {
+		d.Cause, d.Fix = policy.TakenOver(pr.Repository, taken, pr.RepositoryID), policy.ConfirmTakenOver(pr.RepositoryID)
+	}
+	return config.Repository{}, preview.Fail(preview.ErrNotFound, d)
+}
+
+// access says whom the operator of the configured repository trusts.
+func (s *planner) access(name string) policy.Access {
+	r, _ := s.config.Repository(name)
 	return policy.Access{Forks: policy.Forks(r.Forks), TrustedBots: r.TrustedBots}
 }
 
 // Plan fills the repository's templates in for one pull request.
-func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
-	r, ok := s.repository(p.PullRequest)
-	if !ok {
-		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{
-			Code: preview.CodeConfig, Blame: preview.BlameConfig,
-			Cause: fmt.Sprintf("repository %s is no longer configured", p.Repository),
-			Fix:   "Add it under `repositories` in the server's configuration.",
-		})
+func (s *planner) Plan(ctx context.Context, p preview.Preview) (worker.Plan, error) {
+	r, err := s.repository(ctx, p.PullRequest)
+	if err != nil {
+		return worker.Plan{}, err
 	}
 	host, err := r.HostFor(p.PullRequest, p.Namespace)
 	if err != nil {
@@ -69,7 +93,7 @@ func (s *planner) Plan(p preview.Preview) (worker.Plan, error) {
 		return worker.Plan{}, err
 	}
 	return worker.Plan{
-		Trust: s.access(p.PullRequest).Trust(p.PullRequest),
+		Trust: s.access(r.Name).Trust(p.PullRequest),
 		Host:  host,
 		Chart: chart.Spec{ChartPath: r.Chart, ValuesFile: r.Values},
 		Values: chart.ValuesInput{

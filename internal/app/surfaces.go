@@ -38,7 +38,7 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 		Replay: func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
 			return webhook.Replay(ctx, door, d)
 		},
-		Doctor: func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks(ctx, version)) },
+		Doctor: func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks()) },
 	})
 	return mux
 }
@@ -47,12 +47,12 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 const signInLimit = 15 * time.Second
 
 // checks are those of doctor, with the database that is open already.
-func (a *App) checks(ctx context.Context, version string) []doctor.Check {
+func (a *App) checks() []doctor.Check {
 	checks := append(a.cluster.Checks(checkRequest(a.config)), doctor.DNS(a.config.Preview.Domain, net.DefaultResolver.LookupHost),
 		doctor.Apart(a.config.Preview.Domain, a.config.PublicURL))
-	checks = append(checks, githubChecks(a.config, version)...)
+	checks = append(checks, a.github.Checks(needs(a.config))...)
 	return append(checks, doctor.Check{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding {
-		return findingsOf(ctx, a.store, a.config)
+		return findingsOf(ctx, a.store, a.config, a.github)
 	}})
 }
 

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	ri "helm.sh/helm/v4/pkg/release"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	kubewait "k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/util/retry"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -57,12 +62,20 @@ func (r *records) Create(key string, rel ri.Releaser) error {
 	return r.Memory.Create(key, rel)
 }
 
-// Update implements driver.Updator.
+// Update implements driver.Updator. It insists: Helm goes on when it could not record that the last revision was superseded, and then
+// two are called deployed.
 func (r *records) Update(key string, rel ri.Releaser) error {
-	if err := r.stored.Update(key, rel); err != nil {
+	pause := kubewait.Backoff{Steps: 5, Duration: 50 * time.Millisecond, Factor: 3, Jitter: 0.1}
+	if err := retry.OnError(pause, passing, func() error { return r.stored.Update(key, rel) }); err != nil {
 		return err
 	}
 	return r.Memory.Update(key, rel)
+}
+
+// passing reports whether an error of the API server, or of the way to it, may be gone the next moment.
+func passing(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err)
 }
 
 // Delete implements driver.Deletor.

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	rcommon "helm.sh/helm/v4/pkg/release/common"
@@ -109,6 +111,29 @@ func TestDeadAtTheEndOfUpgrade(t *testing.T) {
 	b.plant(2, rcommon.StatusPendingUpgrade, nil)
 	if d := b.deploy(hooked("pre-upgrade"), map[string]any{"commit": "three"}); d.Revision != 3 || !slices.Contains(b.configMaps(), "pre-upgrade") {
 		t.Errorf("revision %d, %v", d.Revision, b.configMaps())
+	}
+}
+
+// TestRecordInsists: an API server that refuses for a moment to have the old revision recorded as superseded does not leave two that are
+// called deployed.
+func TestRecordInsists(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	b.namespace()
+	b.deploy(web(), nil)
+	var refusals atomic.Int64
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, ".v1") && refusals.Add(1) <= 2 {
+			return refused(req, http.StatusConflict, "Conflict", nil), nil
+		}
+		return nil, nil
+	})
+	b.deploy(web(), map[string]any{"commit": "two"})
+	if s := b.statuses(); s["v1"] != "superseded" || s["v2"] != "deployed" {
+		t.Errorf("statuses %v", s)
+	}
+	if refusals.Load() <= 2 {
+		t.Error("void: the record was not refused")
 	}
 }
 

@@ -145,6 +145,7 @@ type Limits struct {
 // Issuer, TLSSecret) hold the value that applies.
 type Repository struct {
 	Name         string `key:"name" required:"true" doc:"OWNER/NAME on GitHub."`
+	ID           int64  `key:"id" doc:"GitHub's id of the repository. Set: the name counts for this one, whichever had it before. Unset: for the first one that it led to."`
 	Chart        string `key:"chart" doc:"Path of the Helm chart in the repository. Unset: the one chart found among chart, charts/*, deploy/chart, helm."`
 	Values       string `key:"values" doc:"Path of a Helm values file in the repository, for previews."`
 	Image        Image  `key:"image"`

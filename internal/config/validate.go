@@ -186,6 +186,7 @@ func (l *loader) repositories(c Config) {
 			continue
 		}
 		names[strings.ToLower(r.Name)] = i
+		l.check(at+".id", strconv.FormatInt(r.ID, 10), r.ID >= 0, "the repository's id on GitHub, a positive number")
 		inRepository := "a path inside the repository, without .. and without a leading /"
 		l.check(at+".chart", r.Chart, isInside(r.Chart), inRepository)
 		l.check(at+".values", r.Values, isInside(r.Values), inRepository)

@@ -12,17 +12,32 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// Verify checks the signature of a webhook: exactly one X-Hub-Signature-256, made of the raw body with one of the secrets. All
-// secrets are always tried, and compared in constant time. Anything else is preview.ErrSigned. An empty secret never fits.
-func Verify(secrets [][]byte, h http.Header, body []byte) error {
+// Signed checks that a webhook has a signature at all: exactly one X-Hub-Signature-256, of the right form. It needs no body, so who
+// has none is refused before reading. Anything else is preview.ErrSigned.
+func Signed(h http.Header) error {
+	_, err := signature(h)
+	return err
+}
+
+func signature(h http.Header) ([]byte, error) {
 	given := h.Values("X-Hub-Signature-256")
 	if len(given) != 1 {
-		return fmt.Errorf("verify webhook: %d X-Hub-Signature-256 headers, expected one: %w", len(given), preview.ErrSigned)
+		return nil, fmt.Errorf("verify webhook: %d X-Hub-Signature-256 headers, expected one: %w", len(given), preview.ErrSigned)
 	}
 	digits, ok := strings.CutPrefix(given[0], "sha256=")
 	signature, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(signature) != sha256.Size {
-		return fmt.Errorf("verify webhook: the signature is not sha256= and 64 hex digits: %w", preview.ErrSigned)
+		return nil, fmt.Errorf("verify webhook: the signature is not sha256= and 64 hex digits: %w", preview.ErrSigned)
+	}
+	return signature, nil
+}
+
+// Verify checks the signature of a webhook (see Signed), made of the raw body with one of the secrets. All
+// secrets are always tried, and compared in constant time. Anything else is preview.ErrSigned. An empty secret never fits.
+func Verify(secrets [][]byte, h http.Header, body []byte) error {
+	signature, err := signature(h)
+	if err != nil {
+		return err
 	}
 	fits := false
 	for _, secret := range secrets {

@@ -15,9 +15,10 @@ const noticed = 10 * time.Minute
 // commanded takes a command in. Whether who gave it may, and what comes of it, is the job's to find out: here it is only stored, once
 // for each comment, in the transaction that asks for the job.
 func commanded(s preview.State, e preview.Event, r Rules) preview.Decision {
+	why := r.notMeant(s, e.PullRequest)
 	switch {
-	case !r.configured(e.PullRequest):
-		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
+	case why != "":
+		return ignored("%s", why)
 	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Command != nil:
@@ -111,6 +112,8 @@ func (x *execution) obey(s preview.State, e preview.Event, r Rules) {
 const help = "Commands, in the first line of a comment of its own: `/preview deploy` (again, or after `destroy`; also `redeploy`, `retry`), " +
 	"`/preview approve SHA` (a commit of a fork or a bot), `/preview destroy` (removed until `deploy`), `/preview diagnose` (look at it now), `/preview help`."
 
+const nameOfAnother = "This repository has the name of another one that Catalyst was configured for."
+
 // hex is the least and the most of a SHA that people may write.
 var hex = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
@@ -118,10 +121,13 @@ var hex = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 // SHA can be forged, and a pull request can be turned to another branch: so nothing about it may have changed since the comment.
 func (x *execution) approve(s preview.State, r Rules) {
 	given, head := strings.ToLower(x.c.Order.Argument), x.p.HeadSHA
-	verdict := r.judge(x.p.PullRequest, head, s.Approvals)
+	verdict := r.judge(s, x.p.PullRequest, head, s.Approvals)
 	switch {
 	case !x.p.Open:
 		x.refuse("The pull request is closed.")
+		return
+	case verdict == unmeant:
+		x.refuse(nameOfAnother)
 		return
 	case verdict == shut:
 		x.refuse("Forks get no previews in this repository (`forks: never` in the server's configuration).")
@@ -158,9 +164,11 @@ func (x *execution) approve(s preview.State, r Rules) {
 
 // deploy brings the commit that the pull request is at once more, and brings a preview back that somebody had removed.
 func (x *execution) deploy(s preview.State, r Rules) {
-	switch v := r.judge(x.p.PullRequest, x.p.HeadSHA, s.Approvals); {
+	switch v := r.judge(s, x.p.PullRequest, x.p.HeadSHA, s.Approvals); {
 	case !x.p.Open:
 		x.refuse("The pull request is closed.")
+	case v == unmeant:
+		x.refuse(nameOfAnother)
 	case v == shut:
 		x.refuse("Forks get no previews in this repository (`forks: never` in the server's configuration).")
 	case v == unapproved:

@@ -35,12 +35,12 @@ func (a Access) Trust(pr preview.PullRequest) preview.Trust {
 	return t
 }
 
-// access is whom the repository's operator trusts.
-func (r Rules) access(pr preview.PullRequest) Access {
-	if r.Access == nil {
+// access is whom the operator trusts of the repository that is configured under this name; nobody in one that is not.
+func (r Rules) access(name string) Access {
+	if r.Access == nil || name == "" {
 		return Access{}
 	}
-	return r.Access(pr)
+	return r.Access(name)
 }
 
 // verdict is what the gate says of one commit of one pull request.
@@ -50,12 +50,17 @@ const (
 	admitted   verdict = iota
 	unapproved         // a person has to allow this commit first
 	shut               // nobody can allow it
+	unmeant            // its repository only has the name of one that is configured
 )
 
 // judge is the gate: it says whether the pull request may be deployed at the commit. It looks at nothing but the pull request as
-// last read and the approvals; who or what asks for the deployment does not matter.
-func (r Rules) judge(pr preview.PullRequest, sha string, approvals []preview.Approval) verdict {
-	access := r.access(pr)
+// last read, what its repository is to the configuration, and the approvals; who or what asks for the deployment does not matter.
+func (r Rules) judge(s preview.State, pr preview.PullRequest, sha string, approvals []preview.Approval) verdict {
+	name, taken := Configured(r.Repositories, s.Bindings, pr)
+	if taken != 0 {
+		return unmeant
+	}
+	access := r.access(name)
 	switch trust := access.Trust(pr); {
 	case trust == preview.TrustOwn, trust == preview.TrustFork && access.Forks == ForksDeploy:
 		return admitted
@@ -73,7 +78,14 @@ func block(s preview.State, p preview.Preview, v verdict) preview.Decision {
 	advance := p.Status == preview.StatusQueued || p.Status == preview.StatusDeploying
 	p.Status, p.Settled, p.Diagnosis, p.QueuedAt = preview.StatusBlocked, p.Generation, nil, time.Time{}
 	p.ChangedAt = s.Now
-	if v == shut {
+	switch v {
+	case unmeant:
+		p.Diagnosis = &preview.Diagnosis{
+			Code: preview.CodeConfig, Blame: preview.BlameConfig,
+			Cause: fmt.Sprintf("The name %s was another repository's when Catalyst was configured for it.", p.Repository),
+			Fix:   ConfirmTakenOver(p.RepositoryID),
+		}
+	case shut:
 		p.Diagnosis = &preview.Diagnosis{
 			Code: preview.CodeForksOff, Blame: preview.BlameConfig,
 			Cause: fmt.Sprintf("Pull requests from forks get no previews in %s.", p.Repository),
@@ -100,7 +112,7 @@ func proceed(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 		}
 	}
 	d := preview.Decision{}
-	if v := r.judge(p.PullRequest, e.SHA, holding); v != admitted {
+	if v := r.judge(s, p.PullRequest, e.SHA, holding); v != admitted {
 		d = block(s, p, v)
 	}
 	d.Approvals = withdrawn

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -15,11 +14,8 @@ type Rules struct {
 	GitHubHost   string   // "github.com", or the host of an enterprise server; part of the hashed names
 	Repositories []string // full names of the configured repositories
 
-	// Renamed reports whether a repository is one of them under a name it has got since. May be nil.
-	Renamed func(repositoryID int64) bool
-
-	// Access says whom the repository's operator trusts. When nil, nobody is trusted but who may push.
-	Access func(preview.PullRequest) Access
+	// Access says whom the operator of the repository that is configured under this name trusts. When nil, nobody is trusted but who may push.
+	Access func(name string) Access
 
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
@@ -27,16 +23,6 @@ type Rules struct {
 
 // settle is how long a comment about a passing state waits, so that a quick next state replaces it (design, experience §1.2).
 const settle = 8 * time.Second
-
-// configured reports whether the repository may have previews. Names compare without case, as on GitHub.
-func (r Rules) configured(pr preview.PullRequest) bool {
-	for _, name := range r.Repositories {
-		if strings.EqualFold(name, pr.Repository) {
-			return true
-		}
-	}
-	return r.Renamed != nil && r.Renamed(pr.RepositoryID)
-}
 
 // Decide returns what the event changes. The same event decided twice on the state it led to changes nothing the second
 // time, so deliveries and jobs may come twice. The error is preview.ErrNotFound for an event about a preview that does not exist, and
@@ -86,11 +72,12 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 
 // hint never changes what is stored of a known preview: it only asks for the truth to be read.
 func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
+	why := r.notMeant(s, e.PullRequest)
 	switch {
 	case e.Unused != "":
 		return ignored("%s", e.Unused)
-	case s.Preview == nil && !r.configured(e.PullRequest): // one that is known is looked at all the same, so that its close is not missed
-		return ignored("repository %s is not configured: add it under `repositories` in the server's configuration", e.PullRequest.Repository)
+	case s.Preview == nil && why != "": // one that is known is looked at all the same, so that its close is not missed
+		return ignored("%s", why)
 	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Preview == nil && e.Closed:
@@ -218,7 +205,7 @@ func aside(s preview.State, p preview.Preview) preview.Decision {
 // started begins a deployment, or puts the preview in line when the limits leave no place for it. Every deployment passes here, so
 // here is the gate: whatever led to it, a commit that needs an approval and has none is not deployed.
 func started(s preview.State, p preview.Preview, e preview.Event, r Rules) preview.Decision {
-	if v := r.judge(p.PullRequest, e.SHA, s.Approvals); v != admitted {
+	if v := r.judge(s, p.PullRequest, e.SHA, s.Approvals); v != admitted {
 		return block(s, p, v)
 	}
 	self := preview.Place{PreviewID: p.ID, Key: p.Key, Repository: p.Repository, QueuedAt: p.QueuedAt}
@@ -350,7 +337,7 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	before := p
 	switch e.Kind {
 	case preview.EventCommenting:
-		p.CommentAttempted = true
+		p.CommentAttempted, p.CommentHash = true, "" // it may be there even when nobody learns of it
 	case preview.EventCommented:
 		if p.CommentHash != e.CommentHash {
 			p.CommentWrites++

@@ -37,12 +37,13 @@ type world struct {
 	later time.Duration // how much later than now it is
 
 	access    policy.Access
+	bindings  []preview.Binding
 	approvals []preview.Approval
 	commands  map[int64]preview.Command
 }
 
 func (w *world) state() preview.State {
-	s := preview.State{Preview: w.p, Now: now.Add(w.later), Approvals: slices.Clone(w.approvals)}
+	s := preview.State{Preview: w.p, Now: now.Add(w.later), Approvals: slices.Clone(w.approvals), Bindings: w.bindings}
 	if n := len(w.deps); n > 0 {
 		d := w.deps[n-1]
 		s.Deployment = &d
@@ -54,7 +55,7 @@ func (w *world) try(e preview.Event) error {
 	w.t.Helper()
 	e.Key = key
 	r := rules
-	r.Access = func(preview.PullRequest) policy.Access { return w.access }
+	r.Access = func(string) policy.Access { return w.access }
 	s := w.state()
 	if e.Command != nil {
 		if c, known := w.commands[e.Command.CommentID]; known {
@@ -418,20 +419,62 @@ func TestLeftover(t *testing.T) {
 	w.expect(preview.StatusDeleted, false, preview.JobComment)
 }
 
-// TestRenamed: a repository that was renamed since it was configured keeps its previews.
-func TestRenamed(t *testing.T) {
+// TestConfigured: a name stands for the repository it was first seen to lead to. That one keeps its previews when it is renamed, and nobody
+// else gets any who has the name later (W6).
+func TestConfigured(t *testing.T) {
 	t.Parallel()
-	known := rules
-	known.Renamed = func(id int64) bool { return id == key.RepositoryID }
-	pr := pull(shaA, true)
-	pr.Repository = "acme/site"
+	bound := func(name string, id int64) preview.Binding { return preview.Binding{Name: name, RepositoryID: id} }
+	other := key.RepositoryID + 1
 	for name, c := range map[string]struct {
-		r    policy.Rules
-		want preview.DeliveryOutcome
-	}{"known": {known, preview.DeliveryAccepted}, "unknown": {rules, preview.DeliveryIgnored}} {
-		d, err := policy.Decide(preview.State{Now: now}, preview.Event{Kind: preview.EventHint, Key: key, PullRequest: pr}, c.r)
-		if err != nil || d.Outcome != c.want {
-			t.Errorf("%s: %s, %v, want %s", name, d.Outcome, err, c.want)
+		repository string
+		bindings   []preview.Binding
+		ignored    string // part of the reason
+	}{
+		"not seen yet":                  {"ACME/web", nil, ""},
+		"seen":                          {"acme/web", []preview.Binding{bound("acme/web", key.RepositoryID)}, ""},
+		"renamed":                       {"acme/site", []preview.Binding{bound("acme/web", key.RepositoryID)}, ""},
+		"unknown":                       {"acme/site", nil, "acme/site is not configured"},
+		"seen, not configured any more": {"acme/old", []preview.Binding{bound("acme/old", key.RepositoryID)}, "acme/old is not configured"},
+		"taken over":                    {"acme/web", []preview.Binding{bound("acme/web", other)}, "that of repository 2 and is that of repository 1 now. When it is meant, because it was made anew, confirm it with `id: 1`"},
+		"taken over, in capitals":       {"ACME/WEB", []preview.Binding{bound("acme/web", other)}, "is not the one that was configured"},
+		"renamed to another's name":     {"acme/web", []preview.Binding{bound("acme/web", other), bound("acme/api", key.RepositoryID)}, ""},
+		"another has its old name now":  {"acme/site", []preview.Binding{bound("acme/web", key.RepositoryID), bound("acme/site", other)}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := rules
+			r.Repositories = []string{"Acme/Web", "acme/api"}
+			pr := pull(shaA, true)
+			pr.Repository = c.repository
+			hint := preview.Event{Kind: preview.EventHint, Key: key, PullRequest: pr}
+			command := preview.Event{Kind: preview.EventCommand, Key: key, PullRequest: pr, Command: &preview.Command{CommentID: 1}}
+			for _, e := range []preview.Event{hint, command} {
+				d, err := policy.Decide(preview.State{Now: now, Bindings: c.bindings}, e, r)
+				if err != nil || (d.Outcome == preview.DeliveryIgnored) != (c.ignored != "") || !strings.Contains(d.Reason, c.ignored) {
+					t.Errorf("%s: %s, %q, %v; want it ignored with %q", e.Kind, d.Outcome, d.Reason, err, c.ignored)
+				}
+			}
+		})
+	}
+}
+
+// TestTakenOverLater: a preview that was known before its name was bound to another repository is not deployed, whoever asks.
+func TestTakenOverLater(t *testing.T) {
+	t.Parallel()
+	w := seen(t, pull(shaA, true))
+	orders := map[int64]string{1: "/preview deploy", 2: "/preview approve " + shaA}
+	for comment, order := range orders {
+		w.say(comment, order)
+	}
+	w.bindings = []preview.Binding{{Name: "acme/web", RepositoryID: key.RepositoryID + 1}}
+	w.work(preview.EventStarted, shaA)
+	w.blocked("taken over")
+	if w.p.Diagnosis == nil || w.p.Diagnosis.Code != preview.CodeConfig {
+		t.Errorf("diagnosis %+v, want %s", w.p.Diagnosis, preview.CodeConfig)
+	}
+	for comment, order := range orders {
+		if got := w.look(comment, ""); got != preview.CommandRefused {
+			t.Errorf("%s: %s, want it refused", order, got)
 		}
 	}
 }
@@ -543,5 +586,9 @@ func TestComment(t *testing.T) {
 	w.apply(preview.Event{Kind: preview.EventCommented, CommentID: 5, CommentHash: "h"})
 	if w.last.Preview != nil || w.p.ChangedAt != changed {
 		t.Error("the same comment twice changed something")
+	}
+	w.apply(preview.Event{Kind: preview.EventCommenting})
+	if w.p.CommentHash != "" {
+		t.Error("what the comment says is believed to be known while it is being written")
 	}
 }

@@ -27,7 +27,7 @@ const (
 	EventSuperseded  EventKind = "superseded"      // the deployment was stopped because something newer is wanted
 	EventDeleteStuck EventKind = "delete_stuck"    // the namespace does not go away; the job keeps trying
 	EventDeleted     EventKind = "deleted"         // nothing is left in the cluster
-	EventCommenting  EventKind = "commenting"      // a comment is about to be created: from now on one may exist
+	EventCommenting  EventKind = "commenting"      // the comment is about to be written: from now on one may exist, and what it says is not known
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
 )
@@ -66,6 +66,7 @@ type State struct {
 	Duplicate  bool        // the delivery's body was received before
 	Line       []Place     // the previews that hold a deployment slot or a namespace, or wait for one; only for EventStarted
 	Approvals  []Approval  // of the pull request, the newest first; only for EventStarted, EventProceed and EventExecute
+	Bindings   []Binding   // of the repository's name, and of its id; not for events that nobody is let in by
 	Command    *Command    // the one of the event, as it is stored; nil when it is new
 	Now        time.Time   // the database's time
 }

@@ -53,7 +53,7 @@ type Preview struct {
 	Diagnosis  *Diagnosis // why the last deployment or deletion failed; nil otherwise
 
 	CommentID        int64  // of the one comment on the pull request; 0 when not known
-	CommentHash      string // of the body written last, so that an unchanged comment is not written again
+	CommentHash      string // of the body written last, so that an unchanged comment is not written again; empty while that is not known
 	CommentAttempted bool   // a comment may exist although CommentID is 0: search before creating
 	CommentWrites    int    // since the deployment in progress began; bounds the edits about its steps
 

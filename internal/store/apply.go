@@ -86,6 +86,10 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 	}
 	row, err := q.PreviewByKey(ctx, db.PreviewByKeyParams{RepositoryID: e.Key.RepositoryID, Number: int64(e.Key.Number)})
 	if errors.Is(err, sql.ErrNoRows) {
+		if readsBindings(e) {
+			state.Bindings, err = bindings(ctx, q, e.PullRequest.Repository, e.Key.RepositoryID)
+			return state, 0, err
+		}
 		return state, 0, nil
 	}
 	if err != nil {
@@ -96,6 +100,15 @@ func load(ctx context.Context, q *db.Queries, e preview.Event, now int64) (previ
 		return state, 0, err
 	}
 	state.Preview = &p
+	if readsBindings(e) {
+		name := p.Repository
+		if e.PullRequest.Repository != "" {
+			name = e.PullRequest.Repository
+		}
+		if state.Bindings, err = bindings(ctx, q, name, p.RepositoryID); err != nil {
+			return state, 0, err
+		}
+	}
 	if readsLine(e) {
 		if state.Line, err = places(ctx, q); err != nil {
 			return state, 0, err

@@ -12,7 +12,7 @@ import (
 
 // Time is what time it is for the database.
 func (s *Store) Time(ctx context.Context) (time.Time, error) {
-	ms, err := s.now(ctx, s.sql)
+	ms, err := s.now(ctx, clean{s.sql})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask the database for its time: %w", err)
 	}

@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -31,7 +33,21 @@ func postgresConfig(dsn string) (*pgx.ConnConfig, error) {
 			c.RuntimeParams[name] = value
 		}
 	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = answerLimit
+	}
 	return c, nil
+}
+
+// reusable has a connection to a server that took no writes when it last said so made anew: after a fail-over the old server may live
+// on as a standby, and a session keeps what it began with.
+func reusable(_ context.Context, conn *pgx.Conn) error {
+	for _, setting := range []string{"default_transaction_read_only", "in_hot_standby"} {
+		if conn.PgConn().ParameterStatus(setting) == "on" { // PostgreSQL 14 and later tell
+			return driver.ErrBadConn
+		}
+	}
+	return nil
 }
 
 // reserve waits until no other transaction has any of the scope, and keeps it until tx ends. Without it two workers of one
@@ -101,12 +117,25 @@ func (s *Store) listenOnce(ctx context.Context, config *pgx.ConnConfig) (listene
 	}
 	s.poke() // for what was announced before and between
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := s.heard(ctx, conn)
 		if err != nil {
 			return true
 		}
-		if n.Payload != s.id { // its own commits poke by themselves
+		if n != nil && n.Payload != s.id { // its own commits poke by themselves
 			s.poke()
 		}
 	}
+}
+
+// heard waits for an announcement. Nil says that there was none for a while, and that the connection is well.
+func (s *Store) heard(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	wait, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	n, err := conn.WaitForNotification(wait)
+	if err == nil || ctx.Err() != nil || wait.Err() == nil {
+		return n, err
+	}
+	ask, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	return nil, conn.Ping(ask)
 }

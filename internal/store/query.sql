@@ -109,19 +109,21 @@ WHERE comment_id = @comment_id;
 SELECT * FROM commands WHERE preview_id = @preview_id ORDER BY received_at DESC, comment_id DESC LIMIT @max_rows;
 
 -- name: RequestJob :exec
-INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
-VALUES (@kind, @preview_id, 1, 0, @not_before, 0, 0, '', 0, '')
+INSERT INTO jobs (kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error)
+VALUES (@kind, @preview_id, 1, 0, @not_before, @now, 0, 0, '', 0, '')
 ON CONFLICT (kind, preview_id) DO UPDATE SET
     generation = jobs.generation + 1,
     attempt    = CASE WHEN jobs.lease_until > @now THEN jobs.attempt ELSE 0 END,
-    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END;
+    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END,
+    since      = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.since ELSE excluded.since END;
 
 -- Who had to wait for another's write looks at the row again, but not into the subquery: so the outer conditions are all of them.
+-- What was put off at a time that comes only in more than a minute (since) was put off by a clock that has gone back: it is due.
 -- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = @holder, lease_until = @lease_until
-WHERE jobs.lease_until <= @now AND jobs.not_before <= @now AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
+WHERE jobs.lease_until <= @now AND (jobs.not_before <= @now OR jobs.since - 60000 > @now) AND jobs.done < jobs.generation AND jobs.kind = @kind AND jobs.preview_id = (
     SELECT j.preview_id FROM jobs j
-    WHERE j.kind = @kind AND j.done < j.generation AND j.not_before <= @now AND j.lease_until <= @now
+    WHERE j.kind = @kind AND j.done < j.generation AND (j.not_before <= @now OR j.since - 60000 > @now) AND j.lease_until <= @now
     ORDER BY j.not_before, j.preview_id LIMIT 1)
 RETURNING *;
 
@@ -139,7 +141,7 @@ UPDATE jobs SET done = @done, attempt = 0, holder = '', lease_until = 0, last_er
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: RetryJob :execrows
-UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, holder = '', lease_until = 0, last_error = @last_error
+UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, since = @now, holder = '', lease_until = 0, last_error = @last_error
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
 -- name: NextDue :one
@@ -240,3 +242,13 @@ VALUES (@id, @at, @actor, @user_id, @via, @action, @subject, @outcome, @detail);
 
 -- name: ListAudit :many
 SELECT * FROM audit WHERE id < @before_id AND (CAST(@subject AS TEXT) = '' OR subject = @subject) ORDER BY id DESC LIMIT @max_rows;
+
+-- name: BindingsOf :many
+SELECT * FROM bindings WHERE name = @name OR repository_id = @repository_id ORDER BY name;
+
+-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at) ON CONFLICT (name) DO NOTHING;
+
+-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;

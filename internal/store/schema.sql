@@ -84,6 +84,7 @@ CREATE TABLE jobs (
     generation  BIGINT NOT NULL,
     done        BIGINT NOT NULL,
     not_before  BIGINT NOT NULL,
+    since       BIGINT NOT NULL DEFAULT 0, -- when not_before was set
     attempt     BIGINT NOT NULL,
     token       BIGINT NOT NULL,
     holder      TEXT   NOT NULL,
@@ -167,3 +168,10 @@ CREATE TABLE audit (
     detail  TEXT   NOT NULL
 );
 CREATE INDEX audit_at ON audit (at);
+
+-- Which repository each configured name stands for. The name is in lower case.
+CREATE TABLE bindings (
+    name          TEXT   NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    learnt_at     BIGINT NOT NULL
+);

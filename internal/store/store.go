@@ -96,7 +96,7 @@ func (s *Store) openPostgres(dsn string) error {
 	if err != nil {
 		return err
 	}
-	s.sql = sql.OpenDB(s.through(stdlib.GetConnector(*config)))
+	s.sql = sql.OpenDB(s.through(stdlib.GetConnector(*config, stdlib.OptionResetSession(reusable))))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -142,7 +142,7 @@ func (s *Store) Close() error {
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	if _, err := s.now(ctx, s.sql); err != nil {
+	if _, err := s.now(ctx, clean{s.sql}); err != nil {
 		return fmt.Errorf("ask the database for its time: %w", err)
 	}
 	return nil

@@ -53,8 +53,14 @@ func (s *Store) tx(ctx context.Context, alone scope, fn work) error {
 	}
 }
 
+// answerLimit is how long a transaction or a question may take. It is longer than a transaction may idle in PostgreSQL and SQLite waits
+// for its lock; after it the connection is taken for dead, as one is whose other end takes everything and answers nothing.
+const answerLimit = 15 * time.Second
+
 // once runs fn in one transaction. again says that it certainly wrote nothing and may succeed the next time.
 func (s *Store) once(ctx context.Context, alone scope, fn work) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	tx, err := s.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("begin transaction: %w", err) // database/sql has tried other connections already
@@ -62,7 +68,7 @@ func (s *Store) once(ctx context.Context, alone scope, fn work) (again bool, err
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	due, err := s.inside(ctx, tx, alone, fn)
 	if err != nil {
-		return errors.Is(err, errConflict) || undone(err) || disconnected(err), err
+		return ctx.Err() == nil && (errors.Is(err, errConflict) || undone(err) || disconnected(err)), err
 	}
 	if err := tx.Commit(); err != nil {
 		return undone(err), fmt.Errorf("commit: %w", err)
@@ -118,22 +124,31 @@ func disconnected(err error) bool {
 }
 
 // clean hands all text on as valid UTF-8 without NUL, the only text that PostgreSQL takes: a broken byte in a chart's
-// error must not make the database refuse the event that tells of it.
+// error must not make the database refuse the event that tells of it. Each statement ends within answerLimit.
 type clean struct{ db.DBTX }
 
 // ExecContext is DBTX's.
 func (c clean) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	return c.DBTX.ExecContext(ctx, query, cleaned(args)...)
 }
 
 // QueryContext is DBTX's.
 func (c clean) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return c.DBTX.QueryContext(ctx, query, cleaned(args)...)
+	return c.DBTX.QueryContext(limited(ctx), query, cleaned(args)...)
 }
 
 // QueryRowContext is DBTX's.
 func (c clean) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return c.DBTX.QueryRowContext(ctx, query, cleaned(args)...)
+	return c.DBTX.QueryRowContext(limited(ctx), query, cleaned(args)...)
+}
+
+// limited ends with answerLimit and not before: rows are read after the question was asked.
+func limited(ctx context.Context) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	context.AfterFunc(ctx, cancel)
+	return ctx
 }
 
 func cleaned(args []any) []any {

@@ -9,10 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"os"
+	"time"
 
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
@@ -21,8 +22,11 @@ import (
 // MaxBody is the largest accepted body. GitHub's own limit is 25 MB, payloads about pull requests are 12 to 30 KB.
 const MaxBody = 5 << 20
 
-// maxInFlight bounds the memory that unverified bodies can take.
-const maxInFlight = 32
+// maxStoring is how many deliveries are stored at once, and storeWait how long one waits for its turn.
+const (
+	maxStoring = 32
+	storeWait  = 4 * time.Second
+)
 
 // Lifecycle takes events.
 type Lifecycle interface {
@@ -52,12 +56,13 @@ func New(o Options) (http.Handler, error) {
 	if o.Observe == nil {
 		o.Observe = func(string) {}
 	}
-	return &handler{Options: o, inFlight: make(chan struct{}, maxInFlight)}, nil
+	return &handler{Options: o, intake: newIntake(), storing: make(turns, maxStoring)}, nil
 }
 
 type handler struct {
 	Options
-	inFlight chan struct{}
+	intake  *intake
+	storing turns
 }
 
 // answer is the body of every reply.
@@ -72,6 +77,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Observe(a.Outcome)
 	if status >= 400 {
 		h.Log.Warn("delivery refused", "status", status, "reason", a.Reason, "guid", r.Header.Get("X-GitHub-Delivery"), "from", r.RemoteAddr)
+		w.Header().Set("Connection", "close") // what is left of the body is not waited for
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -79,7 +85,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) receive(w http.ResponseWriter, r *http.Request) (int, answer) {
-	refuse := func(status int, reason string) (int, answer) { return status, answer{"refused", reason} }
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(http.StatusMethodNotAllowed, "deliveries come by POST")
@@ -90,29 +95,53 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) (int, answer) 
 	if r.Header.Get("Content-Encoding") != "" {
 		return refuse(http.StatusUnsupportedMediaType, "deliveries come without a content encoding")
 	}
-	select {
-	case h.inFlight <- struct{}{}:
-		defer func() { <-h.inFlight }()
-	default:
-		return refuse(http.StatusServiceUnavailable, "too many deliveries at once, deliver again")
+	if err := ghapp.Signed(r.Header); err != nil {
+		return refuse(http.StatusUnauthorized, notSigned)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxBody))
-	case err != nil:
-		return refuse(http.StatusBadRequest, "the body could not be read")
+	if r.ContentLength > MaxBody {
+		return refuse(http.StatusRequestEntityTooLarge, tooLarge)
+	}
+	body, leave, err := h.intake.read(w, r)
+	defer leave()
+	if err != nil {
+		return unread(err)
 	}
 	if err := ghapp.Verify(h.Secrets, r.Header, body); err != nil {
-		return refuse(http.StatusUnauthorized, "the signature is missing or wrong: the secret of the webhook and of the server must be the same")
+		return refuse(http.StatusUnauthorized, notSigned)
 	}
+	if !h.storing.wait(r.Context(), storeWait) {
+		return refuse(http.StatusServiceUnavailable, "too many deliveries at once, deliver again")
+	}
+	defer h.storing.back()
 	_, decision, err := h.Lifecycle.Handle(r.Context(), event(r.Header, body))
 	if err != nil {
 		h.Log.Error("delivery not stored", "guid", r.Header.Get("X-GitHub-Delivery"), "error", err)
 		return refuse(http.StatusServiceUnavailable, "the delivery could not be stored, deliver again")
 	}
 	return http.StatusOK, answer{string(decision.Outcome), decision.Reason}
+}
+
+// What is said to whom is refused.
+const (
+	notSigned = "the signature is missing or wrong: the secret of the webhook and of the server must be the same"
+	tooLarge  = "the body is larger than 5 MiB"
+)
+
+func refuse(status int, reason string) (int, answer) { return status, answer{"refused", reason} }
+
+// unread is the answer to a body that did not come in.
+func unread(err error) (int, answer) {
+	var tooMuch *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooMuch):
+		return refuse(http.StatusRequestEntityTooLarge, tooLarge)
+	case errors.Is(err, errCrowded):
+		return refuse(http.StatusServiceUnavailable, "too many deliveries at once, deliver again")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %s", bodyLimit))
+	default:
+		return refuse(http.StatusBadRequest, "the body could not be read")
+	}
 }
 
 // event turns an authentic delivery into a hint, or into a command that is yet to be checked. The headers are not signed, so nothing but the log rests on them.

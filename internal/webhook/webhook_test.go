@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -296,5 +299,167 @@ func TestNotStored(t *testing.T) {
 	}
 	if status, answer := b.signed(body, nil); status != http.StatusOK || !strings.Contains(answer, "accepted") {
 		t.Errorf("the same delivery again: %d %s", status, answer)
+	}
+}
+
+// TestTakenName (W6): a delivery with a valid signature about the configured name and another repository leaves its reason, and nothing else.
+func TestTakenName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := recorded(t, "pull_request", "opened")
+	if bound, err := b.store.Bind(t.Context(), "codertocat/hello-world", 5); err != nil || bound != 5 {
+		t.Fatalf("bound to %d, %v", bound, err)
+	}
+	if status, answer := b.signed(body, nil); status != http.StatusOK || !strings.Contains(answer, "ignored") {
+		t.Errorf("%d %s", status, answer)
+	}
+	got := b.deliveries()
+	if len(got) != 1 || !strings.Contains(got[0].Reason, "the name was that of repository 5 and is that of repository 186853002 now") {
+		t.Errorf("deliveries %+v", got)
+	}
+	if list, err := b.store.Previews(t.Context(), 10); err != nil || len(list) != 0 {
+		t.Errorf("previews %+v, %v", list, err)
+	}
+	if err := b.store.Rebind(t.Context(), "Codertocat/Hello-World", 186853002); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := b.signed(append(body, ' '), nil); status != http.StatusOK || !strings.Contains(answer, "accepted") {
+		t.Errorf("confirmed: %d %s", status, answer)
+	}
+}
+
+// mutations are what can happen to a delivery on its way: each must be noticed.
+func mutations(body []byte, at int) map[string]struct {
+	body []byte
+	set  map[string]string
+} {
+	type changed = struct {
+		body []byte
+		set  map[string]string
+	}
+	good := fakegithub.Signature(secret, body)
+	sign := func(s string) map[string]string { return map[string]string{"X-Hub-Signature-256": s} }
+	edit := func(f func(b []byte) []byte) []byte { return f(bytes.Clone(body)) }
+	digits := []byte(good)
+	digit := len("sha256=") + at%64
+	if digits[digit]++; digits[digit] == '9'+1 || digits[digit] == 'f'+1 {
+		digits[digit] = '0'
+	}
+	at %= len(body)
+	return map[string]changed{
+		"a bit of the body":       {edit(func(b []byte) []byte { b[at] ^= 1; return b }), sign(good)},
+		"a byte taken out":        {edit(func(b []byte) []byte { return slices.Delete(b, at, at+1) }), sign(good)},
+		"a byte put in":           {edit(func(b []byte) []byte { return slices.Insert(b, at, ' ') }), sign(good)},
+		"cut off":                 {body[:at], sign(good)},
+		"twice":                   {append(bytes.Clone(body), body...), sign(good)},
+		"a mark before it":        {append([]byte("\ufeff"), body...), sign(good)},
+		"in UTF-16":               {edit(wide), sign(good)},
+		"a digit of the digest":   {body, sign(string(digits))},
+		"the digest of another":   {body, sign(fakegithub.Signature(secret, body[:at]))},
+		"another secret's digest": {body, sign(fakegithub.Signature(secret+"x", body))},
+		"no signature":            {body, nil},
+		"the old header alone":    {body, map[string]string{"X-Hub-Signature": good}},
+	}
+}
+
+// wide is the text in another encoding.
+func wide(b []byte) []byte {
+	var out []byte
+	for _, c := range b {
+		out = append(out, c, 0)
+	}
+	return out
+}
+
+// TestMutations (W1, W2): fifty recorded deliveries, each changed in every way that the network could change it. None is believed, none is
+// stored; what is not signed at all may change, and changes nothing.
+func TestMutations(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	payloads, err := ghspec.Payloads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(payloads) < 50 {
+		t.Fatalf("%d recorded deliveries, want 50", len(payloads))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, p := range payloads[:50] {
+		for what, c := range mutations(p.Body, random.IntN(len(p.Body))) {
+			headers := map[string]string{"X-GitHub-Event": p.Event}
+			maps.Copy(headers, c.set)
+			if status, answer := b.post(bytes.NewReader(c.body), headers); status != http.StatusUnauthorized {
+				t.Errorf("%s, %s: %d %s, want 401", p.Name, what, status, answer)
+			}
+		}
+		for what, set := range map[string]map[string]string{
+			"a content encoding": {"Content-Encoding": "gzip"}, "another type": {"Content-Type": "text/plain"}, "a form": {"Content-Type": "application/x-www-form-urlencoded"},
+		} {
+			if status, answer := b.signed(p.Body, set); status != http.StatusUnsupportedMediaType {
+				t.Errorf("%s, %s: %d %s, want 415", p.Name, what, status, answer)
+			}
+		}
+	}
+	if n := len(b.deliveries()); n != 0 {
+		t.Errorf("%d deliveries stored", n)
+	}
+}
+
+// TestReplayAfterClose (W2): twenty recorded deliveries about pull requests, each replayed fifty times under other ids and as other events after the
+// pull request was closed and its preview removed, bring nothing back.
+func TestReplayAfterClose(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	payloads, err := ghspec.Payloads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies [][]byte
+	for _, p := range payloads {
+		if p.Event != "pull_request" || len(bodies) == 20 {
+			continue
+		}
+		bodies = append(bodies, p.Body)
+	}
+	for range 2 { // what is ignored before there is a preview counts once there is one
+		for _, body := range bodies {
+			b.signed(body, nil)
+		}
+	}
+	if len(bodies) < 20 {
+		t.Fatalf("%d recorded deliveries about pull requests, want 20", len(bodies))
+	}
+	k := preview.Key{RepositoryID: 186853002, Number: 2}
+	_, _, err = b.store.Apply(t.Context(), preview.Event{Kind: preview.EventObserved, Key: k}, func(s preview.State) (preview.Decision, error) {
+		p := *s.Preview
+		p.Open, p.Status, p.Settled = false, preview.StatusDeleted, p.Generation
+		return preview.Decision{Preview: &p}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.store.PreviewOf(t.Context(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := b.store.Claim(t.Context(), preview.JobReconcile, "test", 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := []string{"pull_request", "push", "issue_comment", "installation", "check_run"}
+	for n, body := range bodies {
+		for i := range 50 {
+			status, answer := b.signed(body, map[string]string{"X-GitHub-Delivery": fmt.Sprint(n, " again ", i), "X-GitHub-Event": events[i%len(events)]})
+			if status != http.StatusOK || strings.Contains(answer, "accepted") {
+				t.Fatalf("body %d replayed as %s: %d %s", n, events[i%len(events)], status, answer)
+			}
+		}
+	}
+	after, err := b.store.Previews(t.Context(), 10)
+	if err != nil || len(after) != 1 || after[0] != before {
+		t.Errorf("before %+v\nafter %+v, %v", before, after, err)
+	}
+	if generation, err := b.store.Renew(t.Context(), job.Fence(), 1<<40); err != nil || generation != job.Generation {
+		t.Errorf("the replays asked for the job again: generation %d after %d, %v", generation, job.Generation, err)
 	}
 }

@@ -59,7 +59,7 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 		return notice
 	}
 	mayExist := p.CommentAttempted || p.Comments != 0
-	if p.CommentID == 0 && !p.CommentAttempted {
+	if p.CommentHash != "" || p.CommentID == 0 && !p.CommentAttempted {
 		if p, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommenting}); err != nil {
 			return err
 		}

@@ -161,12 +161,12 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 // plan asks the settings. When they do not know the repository it may have been renamed while another process swept: then the
 // configured names are looked up first. An error that is no *preview.Failure is an outage.
 func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
-	plan, err := w.Settings.Plan(p)
+	plan, err := w.Settings.Plan(ctx, p)
 	if !errors.Is(err, preview.ErrNotFound) {
 		return plan, err
 	}
 	unknown := w.learn(ctx)
-	if plan, err = w.Settings.Plan(p); unknown != nil && errors.Is(err, preview.ErrNotFound) {
+	if plan, err = w.Settings.Plan(ctx, p); unknown != nil && errors.Is(err, preview.ErrNotFound) {
 		return Plan{}, unknown // it may be one of those that GitHub did not tell about
 	}
 	return plan, err

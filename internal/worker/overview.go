@@ -45,7 +45,9 @@ func (w *Worker) listOne(ctx context.Context, l *listed, name string, configured
 	}
 	l.names[strings.ToLower(name)] = repo.ID
 	if configured {
-		w.Settings.Learn(name, repo.ID)
+		if err := w.Settings.Learn(ctx, name, repo.ID); err != nil {
+			return err // what it lists is nobody's here
+		}
 	}
 	pulls, err := w.Overview.OpenPullRequests(ctx, repo)
 	if err != nil {
@@ -82,7 +84,9 @@ func (w *Worker) learn(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("look %s up: %w", name, err))
 			continue
 		}
-		w.Settings.Learn(name, repo.ID)
+		if err := w.Settings.Learn(ctx, name, repo.ID); err != nil && !errors.Is(err, preview.ErrConflict) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

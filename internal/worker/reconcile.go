@@ -119,6 +119,13 @@ func (w *Worker) act(parent context.Context, c *claim, p preview.Preview) error 
 	if err == nil || !superseded && !overtaken {
 		return err
 	}
+	if !superseded {
+		// A lease whose renewal came late, and only just, makes the work stop as well. Nothing newer is wanted then: the deployment is
+		// taken up again.
+		if now, readErr := w.Reader.Preview(parent, c.PreviewID); readErr != nil || now.Generation == p.Generation {
+			return errors.Join(err, readErr)
+		}
+	}
 	_, _, err = w.handle(parent, c, p, preview.Event{Kind: preview.EventSuperseded, Steps: c.steps})
 	return err
 }

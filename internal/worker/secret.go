@@ -14,7 +14,7 @@ func holdsSecrets(p preview.Preview) bool { return p.Open && p.NamespaceUID != "
 // keepSecrets brings the copies of a preview that is as it should be in step. What is missing was told when it was deployed, or will be
 // when it is deployed next; until then what runs is left to run.
 func (w *Worker) keepSecrets(ctx context.Context, p preview.Preview) error {
-	plan, err := w.Settings.Plan(p)
+	plan, err := w.Settings.Plan(ctx, p)
 	if !holdsSecrets(p) || err != nil {
 		return nil //nolint:nilerr // a plan that cannot be made is told by the next deployment
 	}
@@ -35,7 +35,7 @@ func (w *Worker) keepSecrets(ctx context.Context, p preview.Preview) error {
 func (w *Worker) sweepSecrets(ctx context.Context, known []preview.Preview) error {
 	var errs []error
 	for _, p := range known {
-		plan, err := w.Settings.Plan(p)
+		plan, err := w.Settings.Plan(ctx, p)
 		if !holdsSecrets(p) || err != nil {
 			continue
 		}

@@ -37,15 +37,16 @@ const (
 // bundle is a worker between a GitHub, a database and a cluster that does nothing but remember.
 type bundle struct {
 	*testing.T
-	github *fakegithub.Server
-	app    *fakegithub.App
-	web    *fakegithub.Repo
-	fork   *fakegithub.Repo
-	author *fakegithub.Account // of the fork: a stranger
-	writer *fakegithub.Account // may write to the repository
-	store  *store.Store
-	door   *lifecycle.Lifecycle
-	ground *ground
+	github       *fakegithub.Server
+	app          *fakegithub.App
+	installation *fakegithub.Installation
+	web          *fakegithub.Repo
+	fork         *fakegithub.Repo
+	author       *fakegithub.Account // of the fork: a stranger
+	writer       *fakegithub.Account // may write to the repository
+	store        *store.Store
+	door         *lifecycle.Lifecycle
+	ground       *ground
 
 	mu     sync.Mutex
 	access policy.Access
@@ -53,7 +54,8 @@ type bundle struct {
 
 var chartFiles = fakegithub.Text(map[string]string{"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "chart/values.yaml": "from: base\n"})
 
-func setup(t *testing.T) *bundle {
+// setup starts it all. change may change the worker's options.
+func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 	t.Helper()
 	b := &bundle{T: t, github: fakegithub.Start(t), ground: &ground{namespaces: map[string]string{}}}
 	org := b.github.CreateOrg("acme")
@@ -73,7 +75,7 @@ func setup(t *testing.T) *bundle {
 	server := httptest.NewServer(hook)
 	t.Cleanup(server.Close)
 	b.app = b.github.CreateApp(fakegithub.AppOptions{WebhookURL: server.URL, WebhookSecret: secret})
-	b.app.Install(org)
+	b.installation = b.app.Install(org)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	client, err := ghapp.New(ghapp.Options{
@@ -82,11 +84,15 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := worker.New(worker.Options{
+	o := worker.Options{
 		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
-		Overview: client, Estate: b.ground, Settings: b, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
+		Overview: client, Estate: b.ground, Settings: b, Repos: rules.Repositories, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	w := worker.New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -100,22 +106,28 @@ func setup(t *testing.T) *bundle {
 }
 
 // trusts is policy.Rules.Access.
-func (b *bundle) trusts(preview.PullRequest) policy.Access {
+func (b *bundle) trusts(string) policy.Access {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.access
 }
 
 // Plan implements worker.Settings.
-func (b *bundle) Plan(p preview.Preview) (worker.Plan, error) {
+func (b *bundle) Plan(_ context.Context, p preview.Preview) (worker.Plan, error) {
 	return worker.Plan{
-		Trust: b.trusts(p.PullRequest).Trust(p.PullRequest), Host: p.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"},
+		Trust: b.trusts(p.Repository).Trust(p.PullRequest), Host: p.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"},
 		Values: chart.ValuesInput{ImageTag: p.HeadSHA}, URL: func(u string) string { return u },
 	}, nil
 }
 
 // Learn implements worker.Settings.
-func (b *bundle) Learn(string, int64) {}
+func (b *bundle) Learn(ctx context.Context, name string, id int64) error {
+	bound, err := b.store.Bind(ctx, name, id)
+	if err == nil && bound != id {
+		err = preview.ErrConflict
+	}
+	return err
+}
 
 // open opens a pull request from the fork, whose commit changes the chart.
 func (b *bundle) open() *fakegithub.Pull {
@@ -209,7 +221,11 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func() // called when a namespace is made; may be nil
+	onMake     func()             // called when a namespace is made; may be nil
+	orphans    []cluster.Identity // what a list of namespaces holds
+	onEnsure   func() error       // called before a namespace is made sure of; may be nil
+	onDeploy   func() error       // called before a deployment; may be nil
+	onRemove   func() error       // called before a namespace is removed; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -242,6 +258,11 @@ func (g *ground) left() int {
 func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onEnsure != nil {
+		if err := g.onEnsure(); err != nil {
+			return "", err
+		}
+	}
 	if g.namespaces[id.Namespace] == "" {
 		g.note("make %s", id.Namespace)
 		g.namespaces[id.Namespace] = fmt.Sprintf("uid-%d", len(g.calls))
@@ -263,6 +284,11 @@ func (g *ground) SyncSecrets(context.Context, cluster.Identity, []cluster.Secret
 func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Deployed, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onDeploy != nil {
+		if err := g.onDeploy(); err != nil {
+			return cluster.Deployed{}, err
+		}
+	}
 	g.note("deploy %s", r.Version)
 	g.deployed = append(g.deployed, r)
 	return cluster.Deployed{}, nil
@@ -279,6 +305,11 @@ func (g *ground) URL(_ context.Context, _ cluster.Identity, _ []cluster.ObjectRe
 func (g *ground) DeleteNamespace(_ context.Context, id cluster.Identity) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.onRemove != nil {
+		if err := g.onRemove(); err != nil {
+			return err
+		}
+	}
 	if g.namespaces[id.Namespace] != "" {
 		g.note("remove %s", id.Namespace)
 		delete(g.namespaces, id.Namespace)
@@ -288,7 +319,11 @@ func (g *ground) DeleteNamespace(_ context.Context, id cluster.Identity) error {
 
 func (g *ground) WaitGone(context.Context, cluster.Identity, time.Duration) error { return nil }
 
-func (g *ground) Namespaces(context.Context) ([]cluster.Identity, error) { return nil, nil }
+func (g *ground) Namespaces(context.Context) ([]cluster.Identity, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.orphans), nil
+}
 
 func (g *ground) Health(context.Context, cluster.Identity) (*preview.Diagnosis, error) {
 	return nil, nil

@@ -86,9 +86,10 @@ type Estate interface {
 type Settings interface {
 	// Plan returns what to deploy for the preview at its head commit. The error is a *preview.Failure when the
 	// configuration is at fault, and preview.ErrNotFound as well when it knows no such repository.
-	Plan(p preview.Preview) (Plan, error)
-	// Learn notes which repository a configured name stands for, so that it stays known when it is renamed.
-	Learn(configured string, repositoryID int64)
+	Plan(ctx context.Context, p preview.Preview) (Plan, error)
+	// Learn notes which repository a configured name stands for, so that it stays known when it is renamed. It is preview.ErrConflict when the
+	// name stands for another one, which had it before.
+	Learn(ctx context.Context, configured string, repositoryID int64) error
 }
 
 // Plan is how one preview is deployed at one commit.

@@ -83,6 +83,14 @@ func TestLife(t *testing.T) {
 	s = u.status("life")
 	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
 
+	old := s.component(t, "kube-apiserver")
+	u.run("restart", "--name", "life")
+	if s = u.status("life"); s.State != "running" || s.component(t, "kube-apiserver") == old {
+		t.Errorf("after the restart of the API server: %+v", s)
+	}
+	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
+	u.run("kubectl", "--name", "life", "get", "nodes")
+
 	// A crash: the supervisor is killed, and all the rest with it.
 	inside = family(t, s.SupervisorPID)
 	if err := syscall.Kill(s.SupervisorPID, syscall.SIGKILL); err != nil {
@@ -94,12 +102,8 @@ func TestLife(t *testing.T) {
 	s.eventually(t, "web.preview.localhost", "/", http.StatusOK, "I am web")
 
 	// A component that dies is reported.
-	for _, c := range s.Components {
-		if c.Name == "kube-scheduler" {
-			if err := syscall.Kill(c.PID, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-		}
+	if err := syscall.Kill(s.component(t, "kube-scheduler"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
 	}
 	await(t, "the state degraded", func() bool { return u.status("life").State == "degraded" })
 

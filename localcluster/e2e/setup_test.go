@@ -148,6 +148,18 @@ type status struct {
 	}
 }
 
+// component is the process of a component.
+func (s status) component(t *testing.T, name string) int {
+	t.Helper()
+	for _, c := range s.Components {
+		if c.Name == name && c.Alive {
+			return c.PID
+		}
+	}
+	t.Fatalf("no %s lives: %+v", name, s.Components)
+	return 0
+}
+
 func (u *user) status(name string) status {
 	u.t.Helper()
 	var s status

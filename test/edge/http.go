@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,6 +56,8 @@ type HTTP struct {
 	proxy    *httputil.ReverseProxy
 	watchers []Watcher
 
+	unanswered atomic.Int64
+
 	mu     sync.Mutex
 	closed bool
 }
@@ -90,6 +93,9 @@ func (e *HTTP) Address() string { return e.server.Listener.Addr().String() }
 func (e *HTTP) CA() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.server.Certificate().Raw})
 }
+
+// Unanswered is how many requests the server gave no answer to, while the caller waited for one.
+func (e *HTTP) Unanswered() int { return int(e.unanswered.Load()) }
 
 // Close ends the edge and what is under way.
 func (e *HTTP) Close() {
@@ -136,6 +142,9 @@ func (e *HTTP) forward(transport http.RoundTripper, req *http.Request) (*http.Re
 	r := req.Context().Value(requestKey{}).(*Request)
 	response, err := transport.RoundTrip(req)
 	if err != nil {
+		if req.Context().Err() == nil {
+			e.unanswered.Add(1)
+		}
 		return nil, fmt.Errorf("pass on: %w", err)
 	}
 	for _, watcher := range slices.Backward(e.watchers) {

@@ -149,7 +149,7 @@ func checkDeployments(p preview.Preview, isOpen bool, deployments []preview.Depl
 	}
 	for sha, n := range times {
 		if n > 1 {
-			say("doubled: #%d has %d deployments of %s", p.Number, n, preview.ShortSHA(sha))
+			say("doubled: #%d has %d deployments of %s: %+v", p.Number, n, preview.ShortSHA(sha), deployments)
 		}
 	}
 	if isOpen && !succeeded[p.HeadSHA] {

@@ -27,8 +27,8 @@ type Replica struct {
 	Kube, Hub, Database *edge.TCP
 
 	lab     *Lab
-	https   []*edge.HTTP
-	ended   time.Time // when it was certainly dead; zero while it may live
+	https   []*edge.HTTP // the API server's and GitHub's
+	ended   time.Time    // when it was certainly dead; zero while it may live
 	paused  bool
 	started time.Time
 }
@@ -142,6 +142,9 @@ func writeKubeconfig(path, address string, ca []byte) error {
 	config.CurrentContext = "edge"
 	return clientcmd.WriteToFile(*config, path)
 }
+
+// Unanswered is how many of its requests the API server gave no answer to.
+func (r *Replica) Unanswered() int { return r.https[0].Unanswered() }
 
 // Kill ends the process as a power cut would, and then its edges: what it had under way is gone with it.
 func (r *Replica) Kill() {

@@ -80,6 +80,16 @@ func (c *Cluster) status(ctx context.Context, name string) error {
 	return nil
 }
 
+// RestartAPIServer crashes the API server of the local cluster of that name, and returns when it is ready again.
+func RestartAPIServer(ctx context.Context, name string) error {
+	tool, err := build(ctx, "localcluster", "localcluster", ".")
+	if err != nil {
+		return err
+	}
+	_, err = run(ctx, tool, "restart", "--name", name)
+	return err
+}
+
 // Stop ends the cluster and keeps its state.
 func (c *Cluster) Stop(ctx context.Context) error {
 	_, err := run(ctx, c.tool, "stop", "--name", c.Name)

@@ -39,12 +39,18 @@ func (w *world) settle() {
 			}
 		}
 		// Who waits in line asks by himself every half minute.
-		enough := still == 8 || still > 0 && !w.queued() || len(w.violations) > 0
+		enough := still == 8 || still > 0 && !w.queued() && !w.sweeping() || len(w.violations) > 0
 		w.mu.Unlock()
 		if enough {
 			return
 		}
 	}
+}
+
+// sweeping reports whether a sweep is under way: what it has seen before all was well may still make it ask for something.
+func (w *world) sweeping() bool {
+	j := w.db.jobs[jobKey{preview.JobSweep, ""}]
+	return j != nil && j.leaseUntil.After(w.now())
 }
 
 func (w *world) queued() bool {

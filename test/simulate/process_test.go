@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"catalyst.dev/catalyst/internal/chart"
@@ -32,7 +31,7 @@ type process struct {
 	cancel context.CancelFunc
 	wake   chan struct{}
 	ended  chan struct{}
-	rules  policy.Rules // its Renamed is asked with the world's mutex held
+	rules  policy.Rules
 
 	// Guarded by the world's mutex.
 	dead, over bool
@@ -40,7 +39,6 @@ type process struct {
 	noDatabase time.Time // until when it does not reach the database
 	noCluster  time.Time
 	skew       time.Duration
-	learnt     map[int64]string // what each repository is called in the configuration
 }
 
 // spawn starts a process in the slot.
@@ -49,9 +47,9 @@ func (w *world) spawn(slot int) {
 	defer w.mu.Unlock()
 	w.incarnated++
 	p := &process{
-		w: w, slot: slot, name: fmt.Sprintf("%c%d", 'A'+slot, w.incarnated), wake: make(chan struct{}, 1), ended: make(chan struct{}), learnt: map[int64]string{},
+		w: w, slot: slot, name: fmt.Sprintf("%c%d", 'A'+slot, w.incarnated), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
-	p.rules = policy.Rules{GitHubHost: "github.com", Repositories: configured, Limits: w.Limits, Renamed: func(id int64) bool { return p.learnt[id] != "" }}
+	p.rules = policy.Rules{GitHubHost: "github.com", Repositories: configured, Limits: w.Limits}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	w.processes[slot] = p
 	w.all = append(w.all, p)
@@ -354,11 +352,11 @@ func (w *world) waiting(of preview.Preview, places []preview.Place) (preview.Wai
 	return policy.Wait(places, w.Limits, self, of.QueuedAt)
 }
 
-// Plan implements worker.Settings as internal/app does: a repository goes by its configured name, or by one that was learnt.
-func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
+// Plan implements worker.Settings as internal/app does: a name stands for the repository that it led to first.
+func (p *process) Plan(_ context.Context, of preview.Preview) (worker.Plan, error) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	if !slices.Contains(configured, of.Repository) && p.learnt[of.RepositoryID] == "" {
+	if name, _ := policy.Configured(configured, p.w.db.bindingsOf(of.Repository, of.RepositoryID), of.PullRequest); name == "" {
 		return worker.Plan{}, preview.Fail(preview.ErrNotFound, preview.Diagnosis{Code: preview.CodeConfig, Cause: "the repository is not configured", Blame: preview.BlameConfig})
 	}
 	return worker.Plan{
@@ -367,8 +365,11 @@ func (p *process) Plan(of preview.Preview) (worker.Plan, error) {
 }
 
 // Learn implements worker.Settings.
-func (p *process) Learn(name string, id int64) {
+func (p *process) Learn(_ context.Context, name string, id int64) error {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	p.learnt[id] = name
+	if bound := p.w.db.bind(name, id); bound != id {
+		return fmt.Errorf("%s stands for repository %d: %w", name, bound, preview.ErrConflict)
+	}
+	return nil
 }

@@ -5,7 +5,9 @@ package simulate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -18,6 +20,7 @@ type memory struct {
 	deployments map[string][]preview.Deployment
 	deliveries  []preview.Delivery
 	jobs        map[jobKey]*job
+	bindings    map[string]int64 // by the configured name in lower case
 	ids         int
 }
 
@@ -39,7 +42,7 @@ type job struct {
 }
 
 func newMemory() *memory {
-	return &memory{deployments: map[string][]preview.Deployment{}, jobs: map[jobKey]*job{}}
+	return &memory{deployments: map[string][]preview.Deployment{}, jobs: map[jobKey]*job{}, bindings: map[string]int64{}}
 }
 
 func (m *memory) newID() string {
@@ -75,6 +78,12 @@ func (m *memory) apply(now time.Time, e preview.Event, decide func(preview.State
 		})
 	}
 	old := m.byKey(e.Key)
+	switch name := e.PullRequest.Repository; {
+	case name != "":
+		state.Bindings = m.bindingsOf(name, e.Key.RepositoryID)
+	case old != nil:
+		state.Bindings = m.bindingsOf(old.Repository, e.Key.RepositoryID)
+	}
 	if old != nil {
 		known := *old
 		state.Preview = &known
@@ -112,6 +121,26 @@ func (m *memory) apply(now time.Time, e preview.Event, decide func(preview.State
 	}
 	m.request(now, p.ID, d.Jobs)
 	return p, d, len(d.Jobs) > 0, nil
+}
+
+// bind is store.Bind.
+func (m *memory) bind(name string, id int64) int64 {
+	name = strings.ToLower(name)
+	if _, known := m.bindings[name]; !known {
+		m.bindings[name] = id
+	}
+	return m.bindings[name]
+}
+
+// bindingsOf is store.Bindings.
+func (m *memory) bindingsOf(name string, id int64) []preview.Binding {
+	var list []preview.Binding
+	for _, n := range slices.Sorted(maps.Keys(m.bindings)) {
+		if n == strings.ToLower(name) || m.bindings[n] == id {
+			list = append(list, preview.Binding{Name: n, RepositoryID: m.bindings[n]})
+		}
+	}
+	return list
 }
 
 func (m *memory) freeName(names []string) string {

@@ -254,11 +254,15 @@ func (w *world) heal() {
 			wait = time.Second
 		}
 		for _, p := range w.processes {
-			wait = max(wait, time.Until(p.until))
 			if p.over {
 				wait = max(wait, time.Second)
 			}
 			p.skew, p.noDatabase, p.noCluster = 0, time.Time{}, time.Time{}
+		}
+		for _, p := range w.all { // one that stopped while it was paused may have a delivery in hand
+			if !p.dead {
+				wait = max(wait, time.Until(p.until))
+			}
 		}
 		if wait <= 0 {
 			w.trouble = trouble{}

@@ -1,6 +1,6 @@
 // Command testbed runs a command with a local cluster behind it. It starts the cluster when it does not run, and tells the
-// command where it is: CATALYST_TEST_KUBECONFIG, CATALYST_TEST_REGISTRY (host:port) and CATALYST_TEST_ROUTER (the URL under
-// which its Ingresses are reached).
+// command where it is: CATALYST_TEST_CLUSTER (its name), CATALYST_TEST_KUBECONFIG, CATALYST_TEST_REGISTRY (host:port) and
+// CATALYST_TEST_ROUTER (the URL under which its Ingresses are reached).
 //
 //	testbed [-stop] [-simulated] [-localcluster DIRECTORY] NAME COMMAND [ARG...]
 //
@@ -78,6 +78,7 @@ func run(args []string) (err error) {
 	command := exec.Command(flags.Arg(1), flags.Args()[2:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.Env = append(os.Environ(),
+		"CATALYST_TEST_CLUSTER="+c.name,
 		"CATALYST_TEST_KUBECONFIG="+now.Kubeconfig,
 		"CATALYST_TEST_REGISTRY="+now.Registry,
 		"CATALYST_TEST_ROUTER="+now.RouterURL)

@@ -47,7 +47,7 @@ func TestTestbed(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	const where = "/k h:5000 http://127.0.0.1:7081\n"
+	const where = "test /k h:5000 http://127.0.0.1:7081\n"
 	for name, test := range map[string]struct {
 		running, broken bool
 		args            []string
@@ -78,7 +78,7 @@ func TestTestbed(t *testing.T) {
 			if test.broken {
 				_ = os.WriteFile(filepath.Join(dir, "broken"), nil, 0o644)
 			}
-			script := "echo $CATALYST_TEST_KUBECONFIG $CATALYST_TEST_REGISTRY $CATALYST_TEST_ROUTER; " + test.command
+			script := "echo $CATALYST_TEST_CLUSTER $CATALYST_TEST_KUBECONFIG $CATALYST_TEST_REGISTRY $CATALYST_TEST_ROUTER; " + test.command
 			c := exec.Command(bin, append(test.args, "-localcluster", dir, "test", "sh", "-c", script)...)
 			var errs strings.Builder
 			c.Stderr = &errs

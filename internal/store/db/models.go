@@ -31,6 +31,12 @@ type Audit struct {
 	Detail  string
 }
 
+type Binding struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
 type Command struct {
 	CommentID  int64
 	PreviewID  string
@@ -81,6 +87,7 @@ type Job struct {
 	Generation int64
 	Done       int64
 	NotBefore  int64
+	Since      int64
 	Attempt    int64
 	Token      int64
 	Holder     string

@@ -9,13 +9,60 @@ import (
 	"context"
 )
 
+const bind = `-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING
+`
+
+type BindParams struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
+func (q *Queries) Bind(ctx context.Context, arg BindParams) error {
+	_, err := q.db.ExecContext(ctx, bind, arg.Name, arg.RepositoryID, arg.LearntAt)
+	return err
+}
+
+const bindingsOf = `-- name: BindingsOf :many
+SELECT name, repository_id, learnt_at FROM bindings WHERE name = $1 OR repository_id = $2 ORDER BY name
+`
+
+type BindingsOfParams struct {
+	Name         string
+	RepositoryID int64
+}
+
+func (q *Queries) BindingsOf(ctx context.Context, arg BindingsOfParams) ([]Binding, error) {
+	rows, err := q.db.QueryContext(ctx, bindingsOf, arg.Name, arg.RepositoryID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Binding{}
+	for rows.Next() {
+		var i Binding
+		if err := rows.Scan(&i.Name, &i.RepositoryID, &i.LearntAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const claimJob = `-- name: ClaimJob :one
 UPDATE jobs SET token = jobs.token + 1, attempt = jobs.attempt + 1, holder = $1, lease_until = $2
-WHERE jobs.lease_until <= $3 AND jobs.not_before <= $3 AND jobs.done < jobs.generation AND jobs.kind = $4 AND jobs.preview_id = (
+WHERE jobs.lease_until <= $3 AND (jobs.not_before <= $3 OR jobs.since - 60000 > $3) AND jobs.done < jobs.generation AND jobs.kind = $4 AND jobs.preview_id = (
     SELECT j.preview_id FROM jobs j
-    WHERE j.kind = $4 AND j.done < j.generation AND j.not_before <= $3 AND j.lease_until <= $3
+    WHERE j.kind = $4 AND j.done < j.generation AND (j.not_before <= $3 OR j.since - 60000 > $3) AND j.lease_until <= $3
     ORDER BY j.not_before, j.preview_id LIMIT 1)
-RETURNING kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error
+RETURNING kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error
 `
 
 type ClaimJobParams struct {
@@ -26,6 +73,7 @@ type ClaimJobParams struct {
 }
 
 // Who had to wait for another's write looks at the row again, but not into the subquery: so the outer conditions are all of them.
+// What was put off at a time that comes only in more than a minute (since) was put off by a clock that has gone back: it is due.
 func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error) {
 	row := q.db.QueryRowContext(ctx, claimJob,
 		arg.Holder,
@@ -40,6 +88,7 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 		&i.Generation,
 		&i.Done,
 		&i.NotBefore,
+		&i.Since,
 		&i.Attempt,
 		&i.Token,
 		&i.Holder,
@@ -1250,7 +1299,7 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 }
 
 const listWaitingJobs = `-- name: ListWaitingJobs :many
-SELECT kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error FROM jobs WHERE done < generation ORDER BY not_before, kind, preview_id LIMIT $1
+SELECT kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error FROM jobs WHERE done < generation ORDER BY not_before, kind, preview_id LIMIT $1
 `
 
 func (q *Queries) ListWaitingJobs(ctx context.Context, maxRows int32) ([]Job, error) {
@@ -1268,6 +1317,7 @@ func (q *Queries) ListWaitingJobs(ctx context.Context, maxRows int32) ([]Job, er
 			&i.Generation,
 			&i.Done,
 			&i.NotBefore,
+			&i.Since,
 			&i.Attempt,
 			&i.Token,
 			&i.Holder,
@@ -1662,6 +1712,22 @@ func (q *Queries) PreviewVersions(ctx context.Context, recent int64) ([]PreviewV
 	return items, nil
 }
 
+const rebind = `-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at
+`
+
+type RebindParams struct {
+	Name         string
+	RepositoryID int64
+	LearntAt     int64
+}
+
+func (q *Queries) Rebind(ctx context.Context, arg RebindParams) error {
+	_, err := q.db.ExecContext(ctx, rebind, arg.Name, arg.RepositoryID, arg.LearntAt)
+	return err
+}
+
 const renewJob = `-- name: RenewJob :one
 UPDATE jobs SET lease_until = $1
 WHERE kind = $2 AND preview_id = $3 AND token = $4 AND lease_until > $5
@@ -1690,12 +1756,13 @@ func (q *Queries) RenewJob(ctx context.Context, arg RenewJobParams) (int64, erro
 }
 
 const requestJob = `-- name: RequestJob :exec
-INSERT INTO jobs (kind, preview_id, generation, done, not_before, attempt, token, holder, lease_until, last_error)
-VALUES ($1, $2, 1, 0, $3, 0, 0, '', 0, '')
+INSERT INTO jobs (kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error)
+VALUES ($1, $2, 1, 0, $3, $4, 0, 0, '', 0, '')
 ON CONFLICT (kind, preview_id) DO UPDATE SET
     generation = jobs.generation + 1,
     attempt    = CASE WHEN jobs.lease_until > $4 THEN jobs.attempt ELSE 0 END,
-    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END
+    not_before = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.not_before ELSE excluded.not_before END,
+    since      = CASE WHEN jobs.done < jobs.generation AND jobs.not_before < excluded.not_before THEN jobs.since ELSE excluded.since END
 `
 
 type RequestJobParams struct {
@@ -1716,7 +1783,7 @@ func (q *Queries) RequestJob(ctx context.Context, arg RequestJobParams) error {
 }
 
 const retryJob = `-- name: RetryJob :execrows
-UPDATE jobs SET attempt = $1, not_before = CASE WHEN generation > $2 THEN $3 ELSE $4 END, holder = '', lease_until = 0, last_error = $5
+UPDATE jobs SET attempt = $1, not_before = CASE WHEN generation > $2 THEN $3 ELSE $4 END, since = $3, holder = '', lease_until = 0, last_error = $5
 WHERE kind = $6 AND preview_id = $7 AND token = $8 AND lease_until > $3
 `
 

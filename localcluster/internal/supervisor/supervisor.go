@@ -1,5 +1,6 @@
 // Package supervisor runs the components of one cluster, from inside the cluster's namespaces when it has some: it starts them
-// in order, tells when the cluster is ready, watches them, and ends them in order. It restarts nothing.
+// in order, tells when the cluster is ready, watches them, and ends them in order. It restarts nothing by itself; SIGHUP has it
+// crash the API server and start it again, for tests of who has to live with that.
 package supervisor
 
 import (
@@ -8,8 +9,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"catalyst.dev/catalyst/localcluster/internal/api"
@@ -61,6 +64,8 @@ func Run(ctx context.Context, dir string, files Files) error {
 	s := &Supervisor{cluster: c, set: component.Of(c), files: files, family: newFamily(), api: client, state: cluster.Starting,
 		began: time.Now().UTC().Format(time.RFC3339)}
 	defer s.shutdown()
+	restarts := make(chan os.Signal, 1)
+	signal.Notify(restarts, syscall.SIGHUP)
 	err = s.bringUp(ctx)
 	if err != nil && ctx.Err() == nil {
 		return err
@@ -70,7 +75,7 @@ func Run(ctx context.Context, dir string, files Files) error {
 		s.progress(Ready)
 	}
 	files.Progress.Close()
-	s.watch(ctx)
+	s.watch(ctx, restarts)
 	return nil
 }
 
@@ -88,17 +93,27 @@ func enter(c *cluster.Cluster, attached *os.File) error {
 	return space.Masquerade(p, c.Addresses())
 }
 
-// watch reports components that end until ctx does.
-func (s *Supervisor) watch(ctx context.Context) {
+// watch reports components that end until ctx does, and restarts the API server when it is asked to.
+func (s *Supervisor) watch(ctx context.Context, restarts <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case r := <-s.family.ended:
-			slog.Error("component ended", "component", r.name, "how", r.exit, "last log lines", s.lastLines(r.name))
-			s.setState(cluster.Degraded)
+			s.report(r)
+		case <-restarts:
+			if err := s.restartAPIServer(ctx); err != nil {
+				slog.Error("restart the API server", "error", err)
+				s.setState(cluster.Degraded)
+			}
 		}
 	}
+}
+
+// report says that a component has ended which should not.
+func (s *Supervisor) report(r *running) {
+	slog.Error("component ended", "component", r.name, "how", r.exit, "last log lines", s.lastLines(r.name))
+	s.setState(cluster.Degraded)
 }
 
 func (s *Supervisor) start(c component.Component, err error) error {
