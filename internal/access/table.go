@@ -25,6 +25,29 @@ var routes = map[string]Rule{
 	"GET /readyz":      {Do: Open},
 	"GET /metrics":     {Do: Open},
 
+	"GET /login":                           {Do: Open},
+	"GET /static/{file}":                   {Do: Open},
+	"GET /{$}":                             {Do: Enter, Page: true},
+	"GET /live":                            {Do: Enter, Stream: true},
+	"GET /live" + page:                     {Do: See, About: aboutPull, Stream: true},
+	"GET /p" + page:                        {Do: See, About: aboutPull, Page: true},
+	"GET /p" + page + "/logs":              {Do: See, About: aboutPull, Page: true},
+	"GET /p" + page + "/events":            {Do: See, About: aboutPull, Page: true},
+	"GET /p" + page + "/config":            {Do: See, About: aboutPull, Page: true},
+	"POST /p" + page + "/redeploy":         {Do: Redeploy, About: aboutPull, Page: true},
+	"POST /p" + page + "/delete":           {Do: Delete, About: aboutPull, Page: true},
+	"POST /p" + page + "/approve":          {Do: Approve, About: aboutPull, Page: true},
+	"GET /d/{deployment}":                  {Do: See, About: aboutDeployment, Page: true},
+	"GET /queue":                           {Do: Enter, Page: true},
+	"GET /deliveries":                      {Do: Operate, Page: true},
+	"POST /deliveries/{id}/replay":         {Do: Replay, Page: true},
+	"GET /system":                          {Do: Operate, Page: true},
+	"GET /tokens":                          {Do: Tokens, Page: true},
+	"POST /tokens":                         {Do: Tokens, Page: true},
+	"POST /tokens/{id}/end":                {Do: Tokens, Page: true},
+	"GET /gh/{owner}/{repo}/pull/{number}": {Do: See, About: aboutPull, Page: true},
+	"GET /sha/{sha}":                       {Do: Enter, Page: true},
+	"GET /host/{host}":                     {Do: Enter, Page: true},
 	"GET /login/github":                    {Do: Open},
 	"GET /login/github/callback":           {Do: Open},
 	"GET /login/link":                      {Do: Open},
@@ -58,6 +81,8 @@ var routes = map[string]Rule{
 	"POST " + pull + "/retry":        {Do: Redeploy, About: aboutPull},
 	"POST " + pull + "/approve":      {Do: Approve, About: aboutPull},
 }
+
+const page = "/{owner}/{repo}/{number}"
 
 const pull = "/api/v1/previews/{owner}/{repo}/{number}"
 

@@ -54,12 +54,15 @@ type App struct {
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	routes  *access.Mux
+	until   context.Context // streams end with it
+	release context.CancelFunc
 }
 
 // New opens the database, checks its schema and connects the parts. It does not wait for GitHub or the cluster: they may be
 // away when Catalyst starts, deliveries are accepted all the same. preview.ErrNotReady when the database needs a migration.
 func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a := &App{config: c, log: d.Log}
+	a.until, a.release = context.WithCancel(context.Background())
 	own := c.Secrets()
 	d.Known.Add(own...)
 	hide := redact.New(own...)
@@ -168,6 +171,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 	case err = <-served:
 	}
 	stopWork()
+	a.release()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(end), <-worked)
@@ -180,6 +184,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 
 // Close closes the database and ends the renderer. Calling it twice is safe.
 func (a *App) Close() error {
+	a.release()
 	if a.render != nil {
 		a.render.Close()
 	}

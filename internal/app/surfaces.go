@@ -11,9 +11,11 @@ import (
 	"catalyst.dev/catalyst/internal/api"
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/lifecycle"
+	"catalyst.dev/catalyst/internal/live"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/signin"
+	"catalyst.dev/catalyst/internal/ui"
 	"catalyst.dev/catalyst/internal/webhook"
 )
 
@@ -23,7 +25,7 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 	decides := access.NewAuthorizer(a.github, c.Access.Operators)
 	knows := access.NewIdentifier(a.store, strings.HasPrefix(c.PublicURL, "https://"), string(c.Access.OperatorToken))
 	mux := access.NewMux(access.NewGuard(access.GuardOptions{
-		Identifier: knows, Authorizer: decides, Finder: a.store, Recorder: a.store, Log: a.log,
+		Identifier: knows, Authorizer: decides, Finder: a.store, Recorder: a.store, Log: a.log, Until: a.until, ErrorPage: ui.Error(a.log),
 	}))
 	in := signin.Options{Identifier: knows, Sessions: a.store, Log: a.log, PublicURL: c.PublicURL, Link: c.Access.LoginLink}
 	if c.Access.GitHubClientID != "" {
@@ -33,12 +35,18 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 		}
 	}
 	signin.Register(mux, in)
+	reader := logs.New(a.cluster)
+	replay := func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
+		return webhook.Replay(ctx, door, d)
+	}
+	look := func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks()) }
 	api.Register(mux, api.Options{
-		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: logs.New(a.cluster), Log: a.log, Version: version,
-		Replay: func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
-			return webhook.Replay(ctx, door, d)
-		},
-		Doctor: func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks()) },
+		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
+	})
+	ui.Register(mux, ui.Options{
+		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
+		Live: live.New(a.store, a.log), GitHubURL: c.GitHub.WebURL(), SignIn: in.GitHub != nil,
+		Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
 	})
 	return mux
 }
