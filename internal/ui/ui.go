@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"unicode"
 
 	"catalyst.dev/catalyst/internal/access"
 	"catalyst.dev/catalyst/internal/cluster"
@@ -136,7 +137,15 @@ func write(w http.ResponseWriter, status int, name string, v view, log *slog.Log
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(bytes.Map(printable, b.Bytes()))
+}
+
+// printable leaves out what has no business in a page, whoever's text brought it.
+func printable(c rune) rune {
+	if unicode.IsControl(c) && c != '\n' && c != '\t' {
+		return -1
+	}
+	return c
 }
 
 // policy lets a page use its own files, and nothing that foreign text could have brought into it.
