@@ -33,13 +33,18 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Chec
 	if o.Pre {
 		return append(checks, doctor.Reach("GitHub", "API", c.GitHub.APIURL, time.Now))
 	}
-	github, err := newGitHub(c, o.Version)
-	if err != nil {
-		checks = append(checks, broken("GitHub", "credentials", err, "Correct the section github of the configuration."))
-	} else {
-		checks = append(checks, github.Checks(needs(c))...)
-	}
+	github, ofGitHub := githubChecks(c, o.Version)
+	checks = append(checks, ofGitHub...)
 	return append(checks, databaseCheck(c, github))
+}
+
+// githubChecks returns the checks of GitHub, and the client they use; nil when it cannot be set up, which is a finding of its own.
+func githubChecks(c config.Config, version string) (*ghapp.Client, []doctor.Check) {
+	github, err := newGitHub(c, version)
+	if err != nil {
+		return nil, []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
+	}
+	return github, github.Checks(needs(c))
 }
 
 func clusterChecks(ctx context.Context, c config.Config) []doctor.Check {
@@ -79,6 +84,12 @@ func newGitHub(c config.Config, version string) (*ghapp.Client, error) {
 // needs is what GitHub must have been told for the configuration to work.
 func needs(c config.Config) ghapp.Needs {
 	needs := ghapp.AppNeeds()
+	if c.GitHub.Checks {
+		needs.Optional["checks"] = ghapp.Optional{Level: "write", For: "check runs (github.checks)"}
+	}
+	if c.GitHub.Deployments {
+		needs.Optional["deployments"] = ghapp.Optional{Level: "write", For: "environments on GitHub (github.deployments)"}
+	}
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
 	}

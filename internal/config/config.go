@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type Config struct {
 	Limits         Limits       `key:"limits"`
 	Worker         Worker       `key:"worker"`
 	Access         Access       `key:"access"`
+	Kept           Kept         `key:"kept"`
 	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
 
@@ -53,6 +55,8 @@ type GitHub struct {
 	Token                 Secret `key:"token" file:"true" doc:"Personal access token, instead of an App."`
 	WebhookSecret         Secret `key:"webhook_secret" file:"true" required:"true" doc:"Secret that signs GitHub's webhooks."`
 	WebhookSecretPrevious Secret `key:"webhook_secret_previous" file:"true" doc:"Second secret that is accepted while the secret is changed."`
+	Checks                bool   `key:"checks" default:"true" doc:"Each commit gets a check run that says how its deployment ended. Needs an App with checks: write."`
+	Deployments           bool   `key:"deployments" default:"true" doc:"Each preview is listed as an environment on GitHub, with its View deployment button. Needs deployments: write."`
 }
 
 // Host is the name of the GitHub instance as people know it: "github.com", or the server's own name.
@@ -132,6 +136,24 @@ type Access struct {
 	GitHubClientID     string   `key:"github_client_id" doc:"Client id of the GitHub App, with which people sign in. Needs github_client_secret and public_url. Unset: nobody signs in with GitHub."`
 	GitHubClientSecret Secret   `key:"github_client_secret" file:"true" doc:"Client secret of the GitHub App."`
 	LoginLink          bool     `key:"login_link" doc:"At the start, write a link into the log that signs its first visitor in as an operator. Only while listen is a loopback address; for trying Catalyst out."`
+}
+
+// Kept says what is kept of failed and deleted previews on this process's disk: docs/kept.md.
+type Kept struct {
+	For       time.Duration `key:"for" default:"168h" doc:"How long the last logs and events of failed and deleted previews are kept on disk. 0s: not at all."`
+	Directory string        `key:"directory" doc:"Where. Unset: kept, beside the SQLite file; with PostgreSQL nothing is kept then."`
+	Megabytes int           `key:"megabytes" default:"10" doc:"The most that is kept of one preview, in MiB. What was kept first goes first."`
+}
+
+// Place is the directory; empty when nothing is kept.
+func (c Config) Place() string {
+	switch {
+	case c.Kept.For == 0:
+		return ""
+	case c.Kept.Directory != "" || isURL(c.Database):
+		return c.Kept.Directory
+	}
+	return filepath.Join(filepath.Dir(c.Database), "kept")
 }
 
 // Limits bound what runs at once. What does not fit waits in line.

@@ -83,11 +83,12 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		Listen: "127.0.0.1:8090", Database: "catalyst.db", Instance: "default",
 		Log:     config.Log{Level: "info", Format: "text"},
-		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
+		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush", Checks: true, Deployments: true},
 		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
 		Render:  config.Render{Sandbox: "required"},
 		Limits:  config.Limits{Deployments: 8},
 		Worker:  config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
+		Kept:    config.Kept{For: 168 * time.Hour, Megabytes: 10},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -135,7 +136,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_LISTEN=127.0.0.1:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
 		"CATALYST_LOG_LEVEL=debug", "CATALYST_LOG_FORMAT=json",
 		"CATALYST_GITHUB_API_URL=http://127.0.0.1:3000/api/v3", "CATALYST_GITHUB_APP_ID=7", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(),
-		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b",
+		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b", "CATALYST_GITHUB_CHECKS=false", "CATALYST_GITHUB_DEPLOYMENTS=false",
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
@@ -143,6 +144,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		`CATALYST_ACCESS_OPERATORS=["dora", "583231"]`, "CATALYST_ACCESS_OPERATOR_TOKEN=0123456789abcdef0123456789abcdef",
 		"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", "CATALYST_ACCESS_GITHUB_CLIENT_SECRET=hush", "CATALYST_ACCESS_LOGIN_LINK=true",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
+		"CATALYST_KEPT_FOR=24h", "CATALYST_KEPT_DIRECTORY=/var/kept", "CATALYST_KEPT_MEGABYTES=3",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 	)
 	want := config.Config{
@@ -162,6 +164,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
+		Kept:   config.Kept{For: 24 * time.Hour, Directory: "/var/kept", Megabytes: 3},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
 			IngressClass: "i", Issuer: "is", TLSSecret: "t", Forks: "approve",

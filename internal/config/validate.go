@@ -109,6 +109,8 @@ func (l *loader) validate(c Config) {
 	l.duration("worker.lease", c.Worker.Lease, time.Second)
 	l.duration("worker.poll", c.Worker.Poll, 10*time.Millisecond)
 	l.access(c)
+	l.check("kept.for", c.Kept.For.String(), c.Kept.For == 0 || c.Kept.For >= time.Minute && c.Kept.For <= 366*24*time.Hour, "a duration from 1m to 8784h, like 168h, or 0s for never")
+	l.check("kept.megabytes", strconv.Itoa(c.Kept.Megabytes), c.Kept.Megabytes >= 1 && c.Kept.Megabytes <= 1024, "a whole number from 1 to 1024")
 	l.repositories(c)
 }
 

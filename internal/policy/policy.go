@@ -17,6 +17,9 @@ type Rules struct {
 	// Access says whom the operator of the repository that is configured under this name trusts. When nil, nobody is trusted but who may push.
 	Access func(name string) Access
 
+	// Channels are the jobs that tell of a preview on GitHub beside the comment, as far as they are switched on.
+	Channels []preview.JobKind
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -28,6 +31,14 @@ const settle = 8 * time.Second
 // time, so deliveries and jobs may come twice. The error is preview.ErrNotFound for an event about a preview that does not exist, and
 // preview.ErrStale for the result of work that was overtaken.
 func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
+	d, err := decide(s, e, r)
+	if err != nil {
+		return d, err
+	}
+	return announced(s, d, r), nil
+}
+
+func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
 	switch e.Kind {
 	case preview.EventHint:
 		return hint(s, e, r), nil
@@ -55,6 +66,8 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return told(s, e), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
 		return commented(p, e), nil
+	case preview.EventChecked, preview.EventListed:
+		return written(p, e), nil
 	}
 	if e.Generation != p.Generation && e.Kind != preview.EventSuperseded {
 		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",

@@ -30,6 +30,8 @@ const (
 	EventCommenting  EventKind = "commenting"      // the comment is about to be written: from now on one may exist, and what it says is not known
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
+	EventChecked     EventKind = "checked"         // a check run was written, or is about to be created
+	EventListed      EventKind = "listed"          // something of the environment on GitHub was written, or is about to be created
 )
 
 // Event is something that happened to a preview. Which of the fields count depends on Kind.
@@ -57,6 +59,8 @@ type Event struct {
 
 	CommentID   int64 // commented
 	CommentHash string
+	Check       *Check       // checked
+	Environment *Environment // listed
 }
 
 // State is what is known of a preview when an event is decided on.

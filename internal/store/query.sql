@@ -36,12 +36,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
     @changed_at, @closed_at, @queued_at, @missing_since, @bot, @head_repository, @removed_by, @notice, @awaited,
-    @comment_writes)
+    @comment_writes, @channels)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -52,7 +52,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
     queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,
-    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes
+    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes,
+    channels = @channels
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one
@@ -160,6 +161,16 @@ UPDATE deliveries SET body = @body WHERE id = @id;
 -- name: ListBodyHeads :many
 SELECT DISTINCT SUBSTR(body, 1, @length) AS head FROM deliveries;
 
+-- name: BindingsOf :many
+SELECT * FROM bindings WHERE name = @name OR repository_id = @repository_id ORDER BY name;
+
+-- name: Bind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at) ON CONFLICT (name) DO NOTHING;
+
+-- name: Rebind :exec
+INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
+ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;
+
 -- What people look for in the list. An empty filter lets everything pass; the cursor is the last row's (changed_at, id).
 -- name: SearchPreviews :many
 SELECT * FROM previews
@@ -242,13 +253,3 @@ VALUES (@id, @at, @actor, @user_id, @via, @action, @subject, @outcome, @detail);
 
 -- name: ListAudit :many
 SELECT * FROM audit WHERE id < @before_id AND (CAST(@subject AS TEXT) = '' OR subject = @subject) ORDER BY id DESC LIMIT @max_rows;
-
--- name: BindingsOf :many
-SELECT * FROM bindings WHERE name = @name OR repository_id = @repository_id ORDER BY name;
-
--- name: Bind :exec
-INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at) ON CONFLICT (name) DO NOTHING;
-
--- name: Rebind :exec
-INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
-ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;

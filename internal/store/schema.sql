@@ -59,6 +59,7 @@ CREATE TABLE previews (
     notice             TEXT    NOT NULL DEFAULT '',
     awaited            BOOLEAN NOT NULL DEFAULT FALSE,
     comment_writes     BIGINT  NOT NULL DEFAULT 0,
+    channels           TEXT    NOT NULL DEFAULT '',
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
@@ -128,6 +129,13 @@ CREATE TABLE commands (
 );
 CREATE INDEX commands_preview ON commands (preview_id, comment_id);
 
+-- Which repository each configured name stands for. The name is in lower case.
+CREATE TABLE bindings (
+    name          TEXT   NOT NULL PRIMARY KEY,
+    repository_id BIGINT NOT NULL,
+    learnt_at     BIGINT NOT NULL
+);
+
 CREATE TABLE sessions (
     id         TEXT    NOT NULL PRIMARY KEY,
     kind       TEXT    NOT NULL,
@@ -168,10 +176,3 @@ CREATE TABLE audit (
     detail  TEXT   NOT NULL
 );
 CREATE INDEX audit_at ON audit (at);
-
--- Which repository each configured name stands for. The name is in lower case.
-CREATE TABLE bindings (
-    name          TEXT   NOT NULL PRIMARY KEY,
-    repository_id BIGINT NOT NULL,
-    learnt_at     BIGINT NOT NULL
-);

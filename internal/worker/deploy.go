@@ -10,6 +10,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -58,6 +59,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	e.Steps = steps.closed(err)
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
+	}
+	if failure != nil && !nothingApplied(failure) {
+		w.keep(ctx, p, kept.Failed)
 	}
 	log := w.Log.With("preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "took", time.Since(start).Round(time.Millisecond))
 	if failure != nil {
@@ -140,7 +144,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		Step: steps.begin,
 	})
 	if err != nil {
-		return "", err
+		return "", located(err, opened)
 	}
 	end := steps.begin(preview.StepReady)
 	err = w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p, steps))
@@ -170,6 +174,15 @@ func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
 		return Plan{}, unknown // it may be one of those that GitHub did not tell about
 	}
 	return plan, err
+}
+
+// located adds the line of the repository to a failure that names it.
+func located(err error, c *chart.Chart) error {
+	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Diagnosis.File == "" {
+		failure.Diagnosis.File, failure.Diagnosis.Line = c.Locate(failure.Diagnosis)
+	}
+	return err
 }
 
 // told reports whether the error is one that people are told of.

@@ -31,6 +31,7 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	} else if n > 0 {
 		w.Log.Info("asked GitHub for failed deliveries again", "deliveries", n)
 	}
+	w.prune()
 	if err := errors.Join(errs...); err != nil {
 		if ctx.Err() != nil || errors.Is(err, preview.ErrStale) {
 			return err

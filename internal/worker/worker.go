@@ -53,6 +53,15 @@ type GitHub interface {
 	Comment(ctx context.Context, r ghapp.Repo, number int, c ghapp.CommentRequest) (id int64, err error)
 }
 
+// Channels are the ways beside the comment by which GitHub tells of a preview.
+type Channels interface {
+	CheckRun(ctx context.Context, r ghapp.Repo, run ghapp.CheckRun) (id int64, err error)
+	Deployment(ctx context.Context, r ghapp.Repo, d ghapp.Deployment) (id int64, err error)
+	DeploymentStatus(ctx context.Context, r ghapp.Repo, id int64, s ghapp.DeploymentStatus) error
+	RetireDeployment(ctx context.Context, r ghapp.Repo, id int64) error
+	ClearEnvironment(ctx context.Context, r ghapp.Repo, environment string) error
+}
+
 // Deployer brings a chart into a namespace.
 type Deployer interface {
 	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
@@ -108,6 +117,9 @@ type Options struct {
 	Reader      Reader
 	Lifecycle   Lifecycle
 	GitHub      GitHub
+	Channels    Channels
+	Checks      bool // check runs are written
+	Listings    bool // deployments are listed in GitHub's environments
 	People      People
 	Records     Records
 	Deployer    Deployer
@@ -115,6 +127,8 @@ type Options struct {
 	Overview    Overview
 	Estate      Estate
 	Settings    Settings
+	Keeper      Keeper           // nil: nothing is kept
+	Collector   Collector        // for the keeper
 	Holder      string           // names this process in leases
 	Jobs        int              // reconcile jobs at once: deployments, removals, and looks at the line
 	Repos       []string         // full names of the configured repositories, for the sweep
@@ -134,6 +148,9 @@ type Options struct {
 // comments is how many comments are written at once. GitHub wants writes one after another; a few wait on the network.
 const comments = 4
 
+// asides is how many check runs, and how many environments, are written at once.
+const asides = 2
+
 // Worker runs jobs until its context ends.
 type Worker struct {
 	Options
@@ -141,6 +158,7 @@ type Worker struct {
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 	waiting map[string]int64                // see stillWaits
+	refused map[refusal]time.Time           // see turnedAway
 }
 
 // New returns a worker; Run starts it.
@@ -148,19 +166,21 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}, refused: map[refusal]time.Time{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
 // is due again at once, for whoever claims it next.
 func (w *Worker) Run(ctx context.Context) error {
-	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobSweep, preview.JobHealth}
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobCheck, preview.JobEnvironment, preview.JobSweep, preview.JobHealth}
 	slots := map[preview.JobKind]chan struct{}{
-		preview.JobReconcile: make(chan struct{}, w.Jobs),
-		preview.JobCommand:   make(chan struct{}, commands),
-		preview.JobComment:   make(chan struct{}, comments),
-		preview.JobSweep:     make(chan struct{}, 1),
-		preview.JobHealth:    make(chan struct{}, 1),
+		preview.JobReconcile:   make(chan struct{}, w.Jobs),
+		preview.JobCommand:     make(chan struct{}, commands),
+		preview.JobComment:     make(chan struct{}, comments),
+		preview.JobCheck:       make(chan struct{}, asides),
+		preview.JobEnvironment: make(chan struct{}, asides),
+		preview.JobSweep:       make(chan struct{}, 1),
+		preview.JobHealth:      make(chan struct{}, 1),
 	}
 	freed := make(chan struct{}, 1)
 	var wg sync.WaitGroup
@@ -251,6 +271,10 @@ func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 		err = w.command(claim.ctx, claim)
 	case preview.JobComment:
 		err = w.comment(claim.ctx, claim)
+	case preview.JobCheck:
+		err = w.check(claim.ctx, claim)
+	case preview.JobEnvironment:
+		err = w.environment(claim.ctx, claim)
 	case preview.JobSweep:
 		err = w.sweep(claim.ctx, claim)
 	case preview.JobHealth:

@@ -140,10 +140,14 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 	}
 	t.witness.expect(st.namespace, s.known)
 	began := time.Now()
+	known := began
+	st.applied = time.Time{}
 	err := t.deploy(ctx, id, s, st)
 	told := time.Now()
+	if !st.applied.IsZero() {
+		known = st.applied // what is wrong between the objects is there to be seen once they are
+	}
 	r.took = told.Sub(began)
-	known := began
 	if s.known != nil {
 		known = t.witness.wait(ctx, 5*time.Second, st.namespace)
 	}
@@ -184,6 +188,7 @@ func (t *theatre) deploy(ctx context.Context, id cluster.Identity, s scene, st *
 	if err != nil {
 		return err
 	}
+	st.applied = time.Now()
 	if s.after != nil {
 		if err := s.after(ctx, st); err != nil {
 			return err

@@ -123,7 +123,9 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	}
 	config := rig.Config(listen, l.GitHub, &rig.Cluster{Kubeconfig: kubeconfig, PreviewDomain: "preview.localhost"})
 	config["database"], config["instance"] = dsn, l.Name
-	config["github"].(map[string]any)["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig := config["github"].(map[string]any)
+	hubConfig["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig["checks"], hubConfig["deployments"] = false, false // what is lost and killed here is the preview and its comment; a test may switch them on
 	config["repositories"] = []any{map[string]any{
 		"name": l.GitHub.Repo.FullName(), "values": "values-preview.yaml", "image": map[string]any{"repository": "registry.invalid/none"},
 	}}

@@ -137,6 +137,7 @@ type Preview struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 }
 
 type Session struct {

@@ -528,12 +528,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
     $32, $33, $34, $35, $36, $37, $38, $39, $40,
-    $41)
+    $41, $42)
 ON CONFLICT DO NOTHING
 `
 
@@ -579,6 +579,7 @@ type InsertPreviewParams struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -624,6 +625,7 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.Notice,
 		arg.Awaited,
 		arg.CommentWrites,
+		arg.Channels,
 	)
 	if err != nil {
 		return 0, err
@@ -1075,7 +1077,7 @@ func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
 }
 
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -1129,6 +1131,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.Notice,
 			&i.Awaited,
 			&i.CommentWrites,
+			&i.Channels,
 		); err != nil {
 			return nil, err
 		}
@@ -1230,7 +1233,7 @@ func (q *Queries) ListTokens(ctx context.Context) ([]Token, error) {
 }
 
 const listUnfinished = `-- name: ListUnfinished :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
 `
 
 func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
@@ -1284,6 +1287,7 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 			&i.Notice,
 			&i.Awaited,
 			&i.CommentWrites,
+			&i.Channels,
 		); err != nil {
 			return nil, err
 		}
@@ -1404,7 +1408,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const previewByHost = `-- name: PreviewByHost :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE host = $1 AND status <> 'deleted' ORDER BY changed_at DESC, id DESC LIMIT 1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE host = $1 AND status <> 'deleted' ORDER BY changed_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) PreviewByHost(ctx context.Context, host string) (Preview, error) {
@@ -1452,12 +1456,13 @@ func (q *Queries) PreviewByHost(ctx context.Context, host string) (Preview, erro
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
 
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -1505,12 +1510,13 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -1563,12 +1569,13 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
 
 const previewByName = `-- name: PreviewByName :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE LOWER(repository) = LOWER($1) AND number = $2 ORDER BY changed_at DESC, id DESC LIMIT 1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE LOWER(repository) = LOWER($1) AND number = $2 ORDER BY changed_at DESC, id DESC LIMIT 1
 `
 
 type PreviewByNameParams struct {
@@ -1622,12 +1629,13 @@ func (q *Queries) PreviewByName(ctx context.Context, arg PreviewByNameParams) (P
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
 
 const previewBySHA = `-- name: PreviewBySHA :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE id = (SELECT preview_id FROM deployments WHERE sha LIKE $1 ORDER BY started_at DESC, id DESC LIMIT 1)
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE id = (SELECT preview_id FROM deployments WHERE sha LIKE $1 ORDER BY started_at DESC, id DESC LIMIT 1)
 `
 
 func (q *Queries) PreviewBySHA(ctx context.Context, prefix string) (Preview, error) {
@@ -1675,6 +1683,7 @@ func (q *Queries) PreviewBySHA(ctx context.Context, prefix string) (Preview, err
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
@@ -1915,7 +1924,7 @@ func (q *Queries) SearchDeliveries(ctx context.Context, arg SearchDeliveriesPara
 }
 
 const searchPreviews = `-- name: SearchPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews
 WHERE (CAST($1 AS TEXT) = '' OR LOWER(repository) = LOWER($1))
     AND (CAST($2 AS TEXT) = '' OR status = $2 OR ($2 = 'current' AND status <> 'deleted'))
     AND (CAST($3 AS TEXT) = '' OR LOWER(author) = LOWER($3)) AND (CAST($4 AS TEXT) = '' OR LOWER(title) LIKE $4 ESCAPE '!' OR LOWER(branch) LIKE $4 ESCAPE '!')
@@ -1993,6 +2002,7 @@ func (q *Queries) SearchPreviews(ctx context.Context, arg SearchPreviewsParams) 
 			&i.Notice,
 			&i.Awaited,
 			&i.CommentWrites,
+			&i.Channels,
 		); err != nil {
 			return nil, err
 		}
@@ -2191,8 +2201,9 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
     comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
     queued_at = $28, missing_since = $29, bot = $30, head_repository = $31,
-    removed_by = $32, notice = $33, awaited = $34, comment_writes = $35
-WHERE id = $36 AND version = $37
+    removed_by = $32, notice = $33, awaited = $34, comment_writes = $35,
+    channels = $36
+WHERE id = $37 AND version = $38
 `
 
 type UpdatePreviewParams struct {
@@ -2231,6 +2242,7 @@ type UpdatePreviewParams struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 	ID               string
 	Version          int64
 }
@@ -2272,6 +2284,7 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.Notice,
 		arg.Awaited,
 		arg.CommentWrites,
+		arg.Channels,
 		arg.ID,
 		arg.Version,
 	)
