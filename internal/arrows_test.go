@@ -60,7 +60,7 @@ var arrows = map[string][]string{
 	},
 	"internal/ui": {
 		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/live (types)", "internal/store (types)",
-		"internal/cluster (types)", "internal/diagnose (types)", "internal/doctor",
+		"internal/cluster (types)", "internal/diagnose (types)", "internal/doctor", "internal/kept (types)",
 	},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",

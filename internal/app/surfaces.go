@@ -46,7 +46,7 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 	ui.Register(mux, ui.Options{
 		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
 		Live: live.New(a.store, a.log), GitHubURL: c.GitHub.WebURL(), SignIn: in.GitHub != nil,
-		Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
+		Kept: a.keptLogs(), Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
 	})
 	return mux
 }
@@ -79,4 +79,12 @@ func (a *App) inviteOperator(ctx context.Context, address string) {
 		at = "http://" + address
 	}
 	a.log.Info("sign in as an operator with this link, once and within 15 minutes", "link", at+path)
+}
+
+// keptLogs is where the last logs of previews are; nil when nothing is kept.
+func (a *App) keptLogs() ui.Kept {
+	if a.kept == nil {
+		return nil
+	}
+	return a.kept
 }

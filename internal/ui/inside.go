@@ -7,6 +7,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/diagnose"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -21,6 +22,7 @@ type logsView struct {
 	Note       string
 	Tail       int
 	Levels     []logs.Level
+	Kept       []kept.Entry
 	API        string // where the script gets lines
 }
 
@@ -44,6 +46,10 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 	if h.NamespaceUID == "" {
 		v.Note = "Nothing runs: the preview has no namespace now."
 	} else if err := u.readLogs(r, &v); err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	if v.Kept, err = u.entries(h.Preview); err != nil {
 		u.fail(w, r, err)
 		return
 	}

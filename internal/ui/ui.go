@@ -47,6 +47,7 @@ type Options struct {
 	Cluster   Cluster
 	Logs      *logs.Reader
 	Live      *live.Hub
+	Kept      Kept // nil: nothing is kept
 	Replay    func(ctx context.Context, d preview.Delivery) (preview.Decision, error)
 	Doctor    func(ctx context.Context) []doctor.Finding
 	Settings  func(p preview.Preview) []Setting
@@ -69,6 +70,7 @@ func Register(mux *access.Mux, o Options) {
 	mux.HandleFunc("GET /live"+about, u.live)
 	mux.HandleFunc("GET /p"+about, u.preview)
 	mux.HandleFunc("GET /p"+about+"/logs", u.logs)
+	mux.HandleFunc("GET /p"+about+"/kept/{of}/{reason}/{file}", u.kept)
 	mux.HandleFunc("GET /p"+about+"/events", u.events)
 	mux.HandleFunc("GET /p"+about+"/config", u.config)
 	mux.HandleFunc("POST /p"+about+"/redeploy", u.order(preview.VerbRedeploy))
