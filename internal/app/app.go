@@ -116,7 +116,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
 		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
-		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Holder: holder(), Jobs: c.Limits.Deployments + besides,
+		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Pages: pagesURL(c), Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
 		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Hide: hide, Log: d.Log, Observe: metrics.job,

@@ -9,6 +9,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/access"
 	"catalyst.dev/catalyst/internal/api"
+	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/lifecycle"
 	"catalyst.dev/catalyst/internal/live"
@@ -87,4 +88,12 @@ func (a *App) keptLogs() ui.Kept {
 		return nil
 	}
 	return a.kept
+}
+
+// pagesURL is the address of the pages, for links in comments; empty when nobody could sign in there.
+func pagesURL(c config.Config) string {
+	if c.Access.GitHubClientID == "" && !c.Access.LoginLink {
+		return ""
+	}
+	return c.PublicURL
 }
