@@ -7,7 +7,8 @@ const height = 20, most = 200_000, over = 40;
 let lines = [], skipped = 0, follow = true, chosen = null, mode = 'local', earlier = null, source, found = -1, drawing = false;
 const ids = new Set();
 const key = l => l.id + ' ' + l.pod + '/' + l.container;
-const anchor = l => 'L' + l.id + (new Set(lines.map(x => x.pod + x.container)).size > 1 ? '@' + l.pod + '/' + l.container : '');
+const anchor = l => 'L' + l.id + '@' + l.pod + '/' + l.container;
+const ns = l => l.id.slice(0, l.id.indexOf('-')); // nanoseconds; all of one length, so they compare as text
 const word = (query.get('grep') || '').toLowerCase();
 
 const space = document.createElement('div');
@@ -73,9 +74,9 @@ function add(more, before) {
     lines = fresh.concat(lines);
     box.scrollTop += fresh.length * height;
   } else {
-    const late = lines.length && fresh.length && fresh[0].at < lines[lines.length - 1].at;
+    const late = lines.length && fresh.length && ns(fresh[0]) < ns(lines[lines.length - 1]);
     for (const l of fresh) lines.push(l);
-    if (late) lines.sort((a, b) => a.at < b.at ? -1 : a.at > b.at ? 1 : 0);
+    if (late) lines.sort((a, b) => ns(a) < ns(b) ? -1 : ns(a) > ns(b) ? 1 : 0);
   }
   if (lines.length > most) {
     const gone = lines.splice(0, lines.length - most);
@@ -136,21 +137,22 @@ addEventListener('keydown', e => {
 
 // stream goes on where it broke: the browser sends the last event's id, which has a place for each container.
 function stream() {
-  source = new EventSource(api + '/stream?' + filter({ tail: 1 }));
+  source = new EventSource(api + '/stream?' + filter({ tail: 500 }));
   source.addEventListener('lines', e => add(JSON.parse(e.data), false));
   source.addEventListener('error', status);
   source.addEventListener('open', status);
 }
 addEventListener('pagehide', () => source?.close());
 
+// The stream is opened before the page of lines is read: what is written in between comes by one or by both, and is shown once.
 async function start() {
+  if (!query.get('previous')) stream();
   const answer = await fetch(api + '?' + filter({ tail: 500 }));
   if (!answer.ok) { state.textContent = 'The log cannot be read now.'; return; }
   const page = await answer.json();
   earlier = page.previous || null;
   olderButton.hidden = !earlier;
   add(page.lines, false);
-  if (!query.get('previous')) stream();
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (!wanted.startsWith('L')) return;
   setFollow(false);
