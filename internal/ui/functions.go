@@ -20,7 +20,24 @@ var functions = template.FuncMap{
 		}
 		return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 2, 64) + "%"
 	},
-	"lower": strings.ToLower, "join": strings.Join,
+	"join": strings.Join, "turn": turn,
+}
+
+// turn says whose turn it is, in words.
+func turn(b preview.Blame) string {
+	switch b {
+	case preview.BlameChange:
+		return "the pull request's author"
+	case preview.BlameConfig:
+		return "whoever keeps the chart and the configuration"
+	case preview.BlameCluster:
+		return "the cluster's operator"
+	case preview.BlameRegistry:
+		return "whoever runs the image registry"
+	case preview.BlameTransient:
+		return "nobody: trying again helps"
+	}
+	return "not known"
 }
 
 // path is the page of a preview.
