@@ -133,3 +133,11 @@ CREATE TABLE bindings (
     repository_id BIGINT NOT NULL,
     learnt_at     BIGINT NOT NULL
 );
+
+CREATE TABLE notifications (
+    id         TEXT NOT NULL PRIMARY KEY,
+    preview_id TEXT NOT NULL,
+    receiver   TEXT NOT NULL,
+    body       TEXT NOT NULL
+);
+CREATE INDEX notifications_preview ON notifications (preview_id, id);
