@@ -37,7 +37,7 @@ func TestChannelJobs(t *testing.T) {
 	} {
 		r := rules
 		r.Channels = test.on
-		r.Access = func(preview.PullRequest) policy.Access { return policy.Access{} }
+		r.Access = func(string) policy.Access { return policy.Access{} }
 		s := preview.State{Preview: &test.p, Now: now, Deployment: &preview.Deployment{SHA: shaA, Generation: 1, Status: preview.DeploymentRunning}}
 		test.e.Key = key
 		d, err := policy.Decide(s, test.e, r)
