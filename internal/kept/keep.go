@@ -1,11 +1,11 @@
 package kept
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -39,7 +39,7 @@ func (s *Store) write(e Entry, files []File) (err error) {
 	if err := s.root.Mkdir(e.PreviewID, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	folder := path.Join(e.PreviewID, unfinished+e.folder()+"-"+fmt.Sprint(os.Getpid())+"-"+fmt.Sprint(s.Now().UnixNano()))
+	folder := path.Join(e.PreviewID, unfinished+e.folder()+"-"+rand.Text())
 	if err := s.root.Mkdir(folder, 0o700); err != nil {
 		return err
 	}

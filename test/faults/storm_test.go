@@ -66,7 +66,7 @@ func TestStorm(t *testing.T) {
 	l := lab.New(t, o)
 	var w weather
 	for range 3 {
-		if _, err := l.Start(t.Context(), lab.ReplicaOptions{Watchers: []edge.Watcher{&w}}); err != nil {
+		if _, err := l.StartUnswept(t.Context(), lab.ReplicaOptions{Watchers: []edge.Watcher{&w}}); err != nil {
 			t.Fatal(err)
 		}
 	}
