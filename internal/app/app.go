@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"catalyst.dev/catalyst/internal/access"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/ghapp"
@@ -54,7 +55,7 @@ type App struct {
 	render  *render.Renderer
 	cluster *cluster.Cluster
 	worker  *worker.Worker
-	handler http.Handler
+	routes  *access.Mux
 	kept    *kept.Store // nil: nothing is kept
 }
 
@@ -125,12 +126,11 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if err != nil {
 		return a, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle(webhookPath, hook)
-	mux.HandleFunc("GET /healthz", healthz)
-	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /metrics", metrics.handler())
-	a.handler = mux
+	a.routes = a.surfaces(door, d.Version)
+	a.routes.Handle(webhookPath, hook)
+	a.routes.HandleFunc("GET /healthz", healthz)
+	a.routes.HandleFunc("GET /readyz", a.readyz)
+	a.routes.Handle("GET /metrics", metrics.handler())
 	return a, nil
 }
 
@@ -189,7 +189,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 		return fmt.Errorf("listen on %s: %w", a.config.Listen, err)
 	}
 	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		Handler: a.routes, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
@@ -199,6 +199,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 		listening(listener.Addr().String())
 	}
 	go a.look(ctx)
+	a.inviteOperator(ctx, listener.Addr().String())
 
 	work, stopWork := context.WithCancel(ctx)
 	worked := make(chan error, 1)

@@ -15,6 +15,7 @@ import (
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 )
 
 // DoctorOptions say what doctor looks at.
@@ -32,13 +33,18 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Chec
 	if o.Pre {
 		return append(checks, doctor.Reach("GitHub", "API", c.GitHub.APIURL, time.Now))
 	}
-	github, err := newGitHub(c, o.Version)
-	if err != nil {
-		checks = append(checks, broken("GitHub", "credentials", err, "Correct the section github of the configuration."))
-	} else {
-		checks = append(checks, github.Checks(needs(c))...)
-	}
+	github, ofGitHub := githubChecks(c, o.Version)
+	checks = append(checks, ofGitHub...)
 	return append(checks, databaseCheck(c, github))
+}
+
+// githubChecks returns the checks of GitHub, and the client they use; nil when it cannot be set up, which is a finding of its own.
+func githubChecks(c config.Config, version string) (*ghapp.Client, []doctor.Check) {
+	github, err := newGitHub(c, version)
+	if err != nil {
+		return nil, []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
+	}
+	return github, github.Checks(needs(c))
 }
 
 func clusterChecks(ctx context.Context, c config.Config) []doctor.Check {
@@ -101,14 +107,7 @@ func databaseCheck(c config.Config, github *ghapp.Client) doctor.Check {
 }
 
 func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
-	say := func(name string, err error, found, fix string) {
-		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
-		if err != nil {
-			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
-			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
-		}
-		findings = append(findings, f)
-	}
+	say := sayer(&findings)
 	if !strings.Contains(c.Database, "://") { // opening it would make it
 		if _, err := os.Stat(c.Database); err != nil {
 			say("database", err, "", "catalyst migrate")
@@ -128,6 +127,12 @@ func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (
 			say("database", err, "", "See whether the disk is full.")
 		}
 	}()
+	return append(findings, findingsOf(ctx, db, c, github)...)
+}
+
+// findingsOf looks at an open database. github may be nil.
+func findingsOf(ctx context.Context, db *store.Store, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
+	say := sayer(&findings)
 	now, err := db.Time(ctx)
 	say("database", err, "answers", "Correct `database` in the configuration, or start the database server.")
 	if err != nil {
@@ -155,6 +160,18 @@ func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (
 		findings = append(findings, checkNames(ctx, c, github, db)...)
 	}
 	return findings
+}
+
+// sayer returns what adds a finding about the database.
+func sayer(findings *[]doctor.Finding) func(name string, err error, found, fix string) {
+	return func(name string, err error, found, fix string) {
+		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
+		if err != nil {
+			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
+			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
+		}
+		*findings = append(*findings, f)
+	}
 }
 
 // broken is the check of a part that cannot be set up.

@@ -29,6 +29,7 @@ type Config struct {
 	Render         Render       `key:"render"`
 	Limits         Limits       `key:"limits"`
 	Worker         Worker       `key:"worker"`
+	Access         Access       `key:"access"`
 	Kept           Kept         `key:"kept"`
 	Notifications  []Receiver   `key:"notifications" doc:"Who is told outside of GitHub what becomes of previews: docs/notifications.md."`
 	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
@@ -66,6 +67,14 @@ func (g GitHub) Host() string {
 		return "github.com"
 	}
 	return u.Hostname()
+}
+
+// WebURL is the address of GitHub's pages, without a slash at the end.
+func (g GitHub) WebURL() string {
+	if g.Host() == "github.com" {
+		return "https://github.com"
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(g.APIURL, "/"), "/api/v3")
 }
 
 // WebhookSecrets returns the accepted webhook secrets, the current one first.
@@ -119,6 +128,15 @@ type Worker struct {
 	Sweep     time.Duration `key:"sweep" default:"5m" doc:"Pause between two sweeps: all open pull requests against all previews and namespaces."`
 	SweepGone int           `key:"sweep_gone_percent" default:"50" doc:"Share of all previews that may lose their pull request between two sweeps. Above it (and above 5) the sweep asks for none of them and raises an alarm."`
 	Health    time.Duration `key:"health" default:"30s" doc:"Pause between two looks at the running previews."`
+}
+
+// Access says how people sign in, and who operates this Catalyst. What else somebody may do is what GitHub lets them do.
+type Access struct {
+	Operators          []string `key:"operators" doc:"Who may do everything here: logins on GitHub, or better the numeric ids of accounts, which do not change hands."`
+	OperatorToken      Secret   `key:"operator_token" file:"true" doc:"A token that may do everything, for operators' scripts and the command line. At least 32 characters."`
+	GitHubClientID     string   `key:"github_client_id" doc:"Client id of the GitHub App, with which people sign in. Needs github_client_secret and public_url. Unset: nobody signs in with GitHub."`
+	GitHubClientSecret Secret   `key:"github_client_secret" file:"true" doc:"Client secret of the GitHub App."`
+	LoginLink          bool     `key:"login_link" doc:"At the start, write a link into the log that signs its first visitor in as an operator. Only while listen is a loopback address; for trying Catalyst out."`
 }
 
 // Kept says what is kept of failed and deleted previews on this process's disk: docs/kept.md.

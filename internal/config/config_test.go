@@ -133,7 +133,7 @@ func TestExample(t *testing.T) {
 func TestEveryKeyHasAVariable(t *testing.T) {
 	t.Parallel()
 	got := load(t, "",
-		"CATALYST_LISTEN=:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
+		"CATALYST_LISTEN=127.0.0.1:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
 		"CATALYST_LOG_LEVEL=debug", "CATALYST_LOG_FORMAT=json",
 		"CATALYST_GITHUB_API_URL=http://127.0.0.1:3000/api/v3", "CATALYST_GITHUB_APP_ID=7", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(),
 		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b", "CATALYST_GITHUB_CHECKS=false", "CATALYST_GITHUB_DEPLOYMENTS=false",
@@ -141,12 +141,14 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
 		"CATALYST_RENDER_SANDBOX=optional",
+		`CATALYST_ACCESS_OPERATORS=["dora", "583231"]`, "CATALYST_ACCESS_OPERATOR_TOKEN=0123456789abcdef0123456789abcdef",
+		"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", "CATALYST_ACCESS_GITHUB_CLIENT_SECRET=hush", "CATALYST_ACCESS_LOGIN_LINK=true",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
 		"CATALYST_KEPT_FOR=24h", "CATALYST_KEPT_DIRECTORY=/var/kept", "CATALYST_KEPT_MEGABYTES=3",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
 	)
 	want := config.Config{
-		Listen: ":1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
+		Listen: "127.0.0.1:1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
 		Log: config.Log{Level: "debug", Format: "json"},
 		GitHub: config.GitHub{
 			APIURL: "http://127.0.0.1:3000/api/v3/", AppID: 7, PrivateKey: config.Secret(appKey()), WebhookSecret: "a", WebhookSecretPrevious: "b",
@@ -157,6 +159,9 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
 		},
 		Render: config.Render{Sandbox: "optional"},
+		Access: config.Access{
+			Operators: []string{"dora", "583231"}, OperatorToken: "0123456789abcdef0123456789abcdef", GitHubClientID: "Iv1", GitHubClientSecret: "hush", LoginLink: true,
+		},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
 		Kept:   config.Kept{For: 24 * time.Hour, Directory: "/var/kept", Megabytes: 3},
@@ -306,6 +311,9 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: db, from: other}]}]", `repositories[0].secrets[1].name (CATALYST_REPOSITORIES) is "db": is the name of secrets[0], too`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, forks: some}]}]", `repositories[0].secrets[0].forks (CATALYST_REPOSITORIES) is "some": expected true or false`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, fork: true}]}]", `repositories[0].secrets[0].fork (CATALYST_REPOSITORIES): no such key; did you mean forks?`},
+		{"CATALYST_ACCESS_OPERATOR_TOKEN=short", `access.operator_token (CATALYST_ACCESS_OPERATOR_TOKEN): expected at least 32 characters`},
+		{"CATALYST_ACCESS_OPERATORS=[a b]", `access.operators[0] (CATALYST_ACCESS_OPERATORS) is "a b": expected a login on GitHub`},
+		{"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", `access.github_client_secret: must be set when access.github_client_id is`},
 		{"CATALYST_CLUSTER_SECRETS_NAMESPACE=A", `cluster.secrets_namespace (CATALYST_CLUSTER_SECRETS_NAMESPACE) is "A": expected the name of a Kubernetes object`},
 	} {
 		lines := complaints(t, "", enough(c.set)...)

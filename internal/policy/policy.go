@@ -97,7 +97,7 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("%s", e.Unused)
 	case s.Preview == nil && why != "": // one that is known is looked at all the same, so that its close is not missed
 		return ignored("%s", why)
-	case s.Duplicate:
+	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Preview == nil && e.Closed:
 		return ignored("pull request #%d was closed and has no preview", e.Key.Number)

@@ -45,6 +45,7 @@ type Event struct {
 	PullRequest PullRequest // hint, observed
 	Closed      bool        // hint: the delivery says the pull request is closed
 	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
+	Replayed    bool        // hint, command: a person has the delivery looked at once more, although it was received before
 
 	Generation   int64 // started … deleted: of the preview, as the worker read it
 	SHA          string
