@@ -71,7 +71,7 @@ func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	case preview.EventTold:
 		return told(s, e), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
-		return commented(p, e), nil
+		return commented(s, p, e), nil
 	case preview.EventChecked, preview.EventListed:
 		return written(p, e), nil
 	}
@@ -361,7 +361,7 @@ func stepped(s preview.State, p preview.Preview, e preview.Event) preview.Decisi
 
 // commented takes over what became of the comment. It asks for no job: the comment job itself runs again when its
 // generation moved meanwhile.
-func commented(p preview.Preview, e preview.Event) preview.Decision {
+func commented(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
 	before := p
 	switch e.Kind {
 	case preview.EventCommenting:
@@ -369,6 +369,7 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	case preview.EventCommented:
 		if p.CommentHash != e.CommentHash {
 			p.CommentWrites++
+			p.Channels.Comment = p.Channels.Comment.Written(s.Now)
 		}
 		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
 	case preview.EventCommentGone:
