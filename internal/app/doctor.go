@@ -26,7 +26,7 @@ type DoctorOptions struct {
 
 // Doctor returns the checks of everything that the configuration names. A part that cannot even be set up is a finding of its own.
 func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Check {
-	checks := clusterChecks(ctx, c)
+	checks := clusterChecks(ctx, c, o)
 	if c.Preview.Domain != "" {
 		checks = append(checks, doctor.DNS(c.Preview.Domain, net.DefaultResolver.LookupHost), doctor.Apart(c.Preview.Domain, c.PublicURL))
 	}
@@ -47,17 +47,19 @@ func githubChecks(c config.Config, version string) (*ghapp.Client, []doctor.Chec
 	return github, github.Checks(needs(c))
 }
 
-func clusterChecks(ctx context.Context, c config.Config) []doctor.Check {
+func clusterChecks(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Check {
 	k, err := cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Sources: c.Cluster.SecretsNamespace})
 	if err != nil {
 		return []doctor.Check{broken("cluster", "API server", err, "Name a kubeconfig file in cluster.kubeconfig, or run inside the cluster.")}
 	}
-	return k.Checks(checkRequest(c))
+	request := checkRequest(c)
+	request.Before = o.Pre
+	return k.Checks(request)
 }
 
 // checkRequest collects what the repositories need from the cluster.
 func checkRequest(c config.Config) cluster.CheckRequest {
-	var r cluster.CheckRequest
+	r := cluster.CheckRequest{ProbeImage: c.Cluster.ProbeImage}
 	add := func(list *[]string, name string) {
 		if name != "" && !slices.Contains(*list, name) {
 			*list = append(*list, name)

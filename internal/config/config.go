@@ -90,6 +90,7 @@ func (g GitHub) WebhookSecrets() [][]byte {
 type Cluster struct {
 	Kubeconfig       string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
 	SecretsNamespace string `key:"secrets_namespace" doc:"Namespace of the Secrets that previews get copies of. Unset: the one in which Catalyst runs."`
+	ProbeImage       string `key:"probe_image" doc:"Catalyst's own image, with which it finds out at each start, by two pods in a namespace of their own, whether the cluster enforces NetworkPolicy. Unset: not found out."`
 }
 
 // Preview holds what previews of all repositories share.
@@ -103,6 +104,9 @@ type Preview struct {
 	TLSSecret    string         `key:"tls_secret" doc:"Secret with the certificate of a preview. Unset: the ingress controller's own certificate."`
 	Values       map[string]any `key:"values" file:"true" doc:"Helm values under those of all repositories (YAML)."`
 	ReadyTimeout time.Duration  `key:"ready_timeout" default:"3m" doc:"How long a deployment may take to become ready."`
+	Gateway      string         `key:"gateway" doc:"NAMESPACE/NAME of the Gateway that routes of previews may be attached to. Unset: none, so that previews have no routes of the Gateway API."`
+	PodSecurity  string         `key:"pod_security" default:"restricted" doc:"Pod Security level that previews are held to: restricted or baseline."`
+	Guards       Guards         `key:"guards"`
 }
 
 // URL returns the address of a preview with the given host.
@@ -174,7 +178,7 @@ type Limits struct {
 }
 
 // Repository is a repository that gets previews. After Load, the fields that are set for all previews (Host, IngressClass,
-// Issuer, TLSSecret) hold the value that applies.
+// Issuer, TLSSecret, PodSecurity) hold the value that applies.
 type Repository struct {
 	Name         string `key:"name" required:"true" doc:"OWNER/NAME on GitHub."`
 	ID           int64  `key:"id" doc:"GitHub's id of the repository. Set: the name counts for this one, whichever had it before. Unset: for the first one that it led to."`
@@ -185,6 +189,7 @@ type Repository struct {
 	IngressClass string `key:"ingress_class" doc:"Instead of preview.ingress_class."`
 	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
 	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
+	PodSecurity  string `key:"pod_security" doc:"Instead of preview.pod_security."`
 
 	Forks       string   `key:"forks" default:"approve" doc:"Pull requests from forks: approve (each commit waits for somebody who may write to the repository), deploy (without asking; only where everybody who can fork it is trusted) or never."`
 	TrustedBots []string `key:"trusted_bots" doc:"Logins of Apps whose branches in the repository are deployed without asking, like renovate[bot]. All others wait like forks."`

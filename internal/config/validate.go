@@ -46,6 +46,7 @@ func (c *Config) inherit() {
 		r.IngressClass = either(r.IngressClass, c.Preview.IngressClass)
 		r.Issuer = either(r.Issuer, c.Preview.Issuer)
 		r.TLSSecret = either(r.TLSSecret, c.Preview.TLSSecret)
+		r.PodSecurity = either(r.PodSecurity, c.Preview.PodSecurity)
 		for j := range r.Secrets {
 			r.Secrets[j].From = either(r.Secrets[j].From, r.Secrets[j].Name)
 		}
@@ -198,6 +199,7 @@ func (l *loader) preview(p Preview) {
 		l.wrong("preview.tls_secret", "", "must be set when preview.issuer is: cert-manager puts the certificate there")
 	}
 	l.duration("preview.ready_timeout", p.ReadyTimeout, time.Second)
+	l.guards(p)
 	if isDNS(p.Domain) {
 		l.hostTemplate("preview.host", Repository{Name: "acme/web", Host: p.Host})
 	}
@@ -227,6 +229,9 @@ func (l *loader) repositories(c Config) {
 		}
 		if r.IngressClass != c.Preview.IngressClass {
 			l.kubernetesName(at+".ingress_class", r.IngressClass)
+		}
+		if r.PodSecurity != c.Preview.PodSecurity {
+			l.oneOf(at+".pod_security", r.PodSecurity, podSecurityLevels...)
 		}
 		if r.Issuer != c.Preview.Issuer {
 			l.kubernetesName(at+".issuer", r.Issuer)

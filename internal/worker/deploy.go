@@ -116,7 +116,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	both.Go(func() (err error) {
 		end := steps.begin(preview.StepNamespace)
 		defer func() { end(err) }()
-		if uid, err = w.namespace(ctx, *p); err != nil {
+		if uid, err = w.namespace(ctx, *p, plan.Guards); err != nil {
 			return err
 		}
 		mine := identity(*p)
@@ -140,7 +140,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	}
 	plan.Values.Chart = opened
 	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
-		Identity: identity(*p), Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
+		Identity: identity(*p), Attempt: c.Token, Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
 		Step: steps.begin,
 	})
 	if err != nil {
@@ -209,17 +209,17 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 	return chart.Open(ctx, body, plan.Chart)
 }
 
-// namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
+// namespace makes sure of the preview's namespace and its guards. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
-func (w *Worker) namespace(ctx context.Context, p preview.Preview) (string, error) {
-	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p))
+func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Guards) (string, error) {
+	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p), g)
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
 			return "", err
 		}
 		fresh := identity(p)
 		fresh.UID = ""
-		uid, err = w.Deployer.EnsureNamespace(ctx, fresh)
+		uid, err = w.Deployer.EnsureNamespace(ctx, fresh, g)
 	}
 	if errors.Is(err, preview.ErrConflict) {
 		return "", preview.Fail(err, preview.Diagnosis{

@@ -269,7 +269,7 @@ func (g *ground) left() int {
 	return len(g.namespaces)
 }
 
-func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string, error) {
+func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity, _ cluster.Guards) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.onEnsure != nil {
@@ -286,6 +286,8 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string
 	}
 	return g.namespaces[id.Namespace], nil
 }
+
+func (g *ground) KeepGuards(context.Context, cluster.Identity, cluster.Guards) error { return nil }
 
 func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
 	return false, nil

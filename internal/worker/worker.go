@@ -64,7 +64,7 @@ type Channels interface {
 
 // Deployer brings a chart into a namespace.
 type Deployer interface {
-	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
+	EnsureNamespace(ctx context.Context, id cluster.Identity, g cluster.Guards) (uid string, err error)
 	SyncSecrets(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) error
 	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
 	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
@@ -88,6 +88,7 @@ type Overview interface {
 type Estate interface {
 	Namespaces(ctx context.Context) ([]cluster.Identity, error)
 	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
+	KeepGuards(ctx context.Context, id cluster.Identity, g cluster.Guards) error
 	SecretsDiffer(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) (bool, error)
 }
 
@@ -107,6 +108,7 @@ type Plan struct {
 	Host    string               // under which it shall answer
 	Chart   chart.Spec           // what to take from the repository
 	Values  chart.ValuesInput    // all layers but those of the chart and the repository's file
+	Guards  cluster.Guards       // what the preview is held to
 	Secrets []cluster.SecretCopy // what it gets
 	URL     func(string) string  // turns the URL read back from the cluster into the one people open
 }
