@@ -59,6 +59,10 @@ var arrows = map[string][]string{
 		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/store (types)", "internal/cluster (types)",
 		"internal/diagnose (types)", "internal/doctor", "client",
 	},
+	"internal/ui": {
+		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/live (types)", "internal/store (types)",
+		"internal/cluster (types)", "internal/diagnose (types)", "internal/doctor", "internal/kept (types)",
+	},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
 		"internal/redact (types)", "internal/kept (types)",
@@ -67,7 +71,7 @@ var arrows = map[string][]string{
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
 		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle",
 		"internal/webhook", "internal/worker", "internal/access", "internal/signin", "internal/api", "internal/logs", "internal/kept",
-		"internal/notify",
+		"internal/notify", "internal/ui", "internal/live",
 	},
 	// render for the child that renders one chart: it runs without the rest
 	"internal/cli": {

@@ -38,7 +38,9 @@ type Guard struct {
 	log      *slog.Logger
 	cross    *http.CrossOriginProtection
 	limits   *limiter
-	renew    time.Duration // how often the right to a stream is looked at
+	page     func(w http.ResponseWriter, r *http.Request, p *problem.Problem)
+	until    context.Context // streams end with it
+	renew    time.Duration   // how often the right to a stream is looked at
 }
 
 // Renew is how often the right to a stream is looked at again.
@@ -51,15 +53,23 @@ type GuardOptions struct {
 	Finder     Finder
 	Recorder   Recorder
 	Log        *slog.Logger
-	Renew      time.Duration // Renew when zero
-	Rate       float64       // requests a second of one actor in the long run; 50 when zero
+	Until      context.Context                                                  // when it ends, so do streams, which a server that stops would wait for otherwise; nil: never
+	Renew      time.Duration                                                    // Renew when zero
+	ErrorPage  func(w http.ResponseWriter, r *http.Request, p *problem.Problem) // for browsers; problem details when nil
+	Rate       float64                                                          // requests a second of one actor in the long run; 50 when zero
 }
 
 // NewGuard returns the guard.
 func NewGuard(o GuardOptions) *Guard {
 	g := &Guard{
 		knows: o.Identifier, decides: o.Authorizer, finder: o.Finder, recorder: o.Recorder, log: o.Log, renew: o.Renew,
-		cross: http.NewCrossOriginProtection(), limits: newLimiter(o.Rate),
+		cross: http.NewCrossOriginProtection(), limits: newLimiter(o.Rate), page: o.ErrorPage,
+	}
+	if g.page == nil {
+		g.page = func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) { problem.Write(w, p) }
+	}
+	if g.until = o.Until; g.until == nil {
+		g.until = context.Background()
 	}
 	if g.renew == 0 {
 		g.renew = Renew
@@ -111,6 +121,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rule Rule, h http.
 		var end context.CancelFunc
 		ctx, end = context.WithCancel(ctx)
 		defer end()
+		defer context.AfterFunc(g.until, end)()
 		go g.watch(ctx, r, rule, end)
 		h.ServeHTTP(w, r.WithContext(ctx))
 	case rule.Tagged:
@@ -196,6 +207,10 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, rule Rule, err er
 			p.Status, p.Code, p.Title, p.Detail = http.StatusTooManyRequests, "too_many_requests", "Too many requests", "Too many requests: try again in a moment."
 		}
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, time.Until(later.RetryAt()).Seconds()+0.999))))
+	}
+	if rule.Page {
+		g.page(w, r, p)
+		return
 	}
 	problem.Write(w, p)
 }

@@ -381,3 +381,15 @@ func TestDescription(t *testing.T) {
 		t.Errorf("not as %s, see -update (-want +got):\n%s", golden, d)
 	}
 }
+
+// TestLoginChangesHands: who has got somebody's login since is not taken for them, nor they for who has it now.
+func TestLoginChangesHands(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ref := b.open()
+	before := b.as("rita")
+	b.github.Account("rita").Rename("rita-once")
+	b.web.AddCollaborator(b.github.CreateUser("rita"), "write")
+	_, err := before.Redeploy(t.Context(), ref)
+	b.status(err, http.StatusNotFound, "the one who had the login before")
+}

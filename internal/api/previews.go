@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"time"
 
 	"catalyst.dev/catalyst/client"
 	"catalyst.dev/catalyst/internal/access"
@@ -22,15 +23,21 @@ type listInput struct {
 func (a *api) previews() {
 	register(a, get("list-previews", base+"/previews", "List previews", "previews"), func(ctx context.Context, in *listInput) (*answer[client.Previews], error) {
 		f := store.Filter{Repository: in.Repository, Status: in.Status, Author: in.Author, Text: in.Text}
-		var err error
-		if f.Before, f.BeforeID, err = parseCursor(in.Cursor); err != nil {
-			return nil, err
-		}
-		list, next, err := a.Visible(ctx, f, in.Limit)
+		at, id, err := parseCursor(in.Cursor)
 		if err != nil {
 			return nil, err
 		}
-		out := client.Previews{Previews: []client.Preview{}, Next: next}
+		list, last, err := a.Access.Page(ctx, access.From(ctx), in.Limit, at, id, func(at time.Time, id string, limit int) ([]preview.Preview, error) {
+			f.Before, f.BeforeID, f.Limit = at, id, limit
+			return a.Store.Search(ctx, f)
+		})
+		if err != nil {
+			return nil, err
+		}
+		out := client.Previews{Previews: []client.Preview{}}
+		if last.ID != "" {
+			out.Next = cursor(last.ChangedAt, last.ID)
+		}
 		for _, p := range list {
 			shown, err := a.withLine(ctx, p)
 			if err != nil {
@@ -44,36 +51,6 @@ func (a *api) previews() {
 		out, err := a.withLine(ctx, access.Preview(ctx))
 		return ok(out), err
 	})
-}
-
-// maxPasses bounds how many pieces of the list are read for one page: somebody may see little of it.
-const maxPasses = 20
-
-// Visible returns the previews of one page that the one who asks may see, and the cursor of the next page.
-func (a *api) Visible(ctx context.Context, f store.Filter, limit int) (list []preview.Preview, next string, err error) {
-	f.Limit = limit + 1
-	for range maxPasses {
-		found, err := a.Store.Search(ctx, f)
-		if err != nil {
-			return nil, "", err
-		}
-		may, err := a.Access.Filter(ctx, access.From(ctx), found)
-		if err != nil {
-			return nil, "", err
-		}
-		list = append(list, may...)
-		if len(list) > limit {
-			last := list[limit-1]
-			return list[:limit], cursor(last.ChangedAt, last.ID), nil
-		}
-		if len(found) < f.Limit {
-			return list, "", nil
-		}
-		last := found[len(found)-1]
-		f.Before, f.BeforeID = last.ChangedAt, last.ID
-		next = cursor(last.ChangedAt, last.ID)
-	}
-	return list, next, nil
 }
 
 // withLine is the preview with its place in line.

@@ -56,6 +56,8 @@ type App struct {
 	cluster *cluster.Cluster
 	worker  *worker.Worker
 	routes  *access.Mux
+	until   context.Context // streams end with it
+	release context.CancelFunc
 	kept    *kept.Store // nil: nothing is kept
 }
 
@@ -63,6 +65,7 @@ type App struct {
 // away when Catalyst starts, deliveries are accepted all the same. preview.ErrNotReady when the database needs a migration.
 func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a := &App{config: c, log: d.Log}
+	a.until, a.release = context.WithCancel(context.Background())
 	own := c.Secrets()
 	d.Known.Add(own...)
 	hide := redact.New(own...)
@@ -117,7 +120,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
 		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Outbox: a.store, Notifier: receivers(c, d.Version), Deployer: a.cluster, Remover: a.cluster,
-		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Holder: holder(), Jobs: c.Limits.Deployments + besides,
+		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Pages: pagesURL(c), Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
 		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Hide: hide, Log: d.Log, Observe: metrics.job,
@@ -211,6 +214,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 	case err = <-served:
 	}
 	stopWork()
+	a.release()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(end), <-worked)
@@ -223,6 +227,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 
 // Close closes the database and ends the renderer. Calling it twice is safe.
 func (a *App) Close() error {
+	a.release()
 	if a.render != nil {
 		a.render.Close()
 	}

@@ -9,11 +9,14 @@ import (
 
 	"catalyst.dev/catalyst/internal/access"
 	"catalyst.dev/catalyst/internal/api"
+	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/lifecycle"
+	"catalyst.dev/catalyst/internal/live"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/signin"
+	"catalyst.dev/catalyst/internal/ui"
 	"catalyst.dev/catalyst/internal/webhook"
 )
 
@@ -23,7 +26,7 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 	decides := access.NewAuthorizer(a.github, c.Access.Operators)
 	knows := access.NewIdentifier(a.store, strings.HasPrefix(c.PublicURL, "https://"), string(c.Access.OperatorToken))
 	mux := access.NewMux(access.NewGuard(access.GuardOptions{
-		Identifier: knows, Authorizer: decides, Finder: a.store, Recorder: a.store, Log: a.log,
+		Identifier: knows, Authorizer: decides, Finder: a.store, Recorder: a.store, Log: a.log, Until: a.until, ErrorPage: ui.Error(a.log),
 	}))
 	in := signin.Options{Identifier: knows, Sessions: a.store, Log: a.log, PublicURL: c.PublicURL, Link: c.Access.LoginLink}
 	if c.Access.GitHubClientID != "" {
@@ -33,12 +36,18 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 		}
 	}
 	signin.Register(mux, in)
+	reader := logs.New(a.cluster)
+	replay := func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
+		return webhook.Replay(ctx, door, d)
+	}
+	look := func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks()) }
 	api.Register(mux, api.Options{
-		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: logs.New(a.cluster), Log: a.log, Version: version,
-		Replay: func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
-			return webhook.Replay(ctx, door, d)
-		},
-		Doctor: func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks(ctx, version)) },
+		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
+	})
+	ui.Register(mux, ui.Options{
+		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
+		Live: live.New(a.store, a.log), GitHubURL: c.GitHub.WebURL(), SignIn: in.GitHub != nil,
+		Kept: a.keptLogs(), Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
 	})
 	return mux
 }
@@ -47,13 +56,12 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 const signInLimit = 15 * time.Second
 
 // checks are those of doctor, with the database that is open already.
-func (a *App) checks(ctx context.Context, version string) []doctor.Check {
+func (a *App) checks() []doctor.Check {
 	checks := append(a.cluster.Checks(checkRequest(a.config)), doctor.DNS(a.config.Preview.Domain, net.DefaultResolver.LookupHost),
 		doctor.Apart(a.config.Preview.Domain, a.config.PublicURL))
-	github, ofGitHub := githubChecks(a.config, version)
-	checks = append(checks, ofGitHub...)
+	checks = append(checks, a.github.Checks(needs(a.config))...)
 	return append(checks, doctor.Check{Group: databaseGroup, Name: "database", Run: func(ctx context.Context) []doctor.Finding {
-		return findingsOf(ctx, a.store, a.config, github)
+		return findingsOf(ctx, a.store, a.config, a.github)
 	}})
 }
 
@@ -72,4 +80,20 @@ func (a *App) inviteOperator(ctx context.Context, address string) {
 		at = "http://" + address
 	}
 	a.log.Info("sign in as an operator with this link, once and within 15 minutes", "link", at+path)
+}
+
+// keptLogs is where the last logs of previews are; nil when nothing is kept.
+func (a *App) keptLogs() ui.Kept {
+	if a.kept == nil {
+		return nil
+	}
+	return a.kept
+}
+
+// pagesURL is the address of the pages, for links in comments; empty when nobody could sign in there.
+func pagesURL(c config.Config) string {
+	if c.Access.GitHubClientID == "" && !c.Access.LoginLink {
+		return ""
+	}
+	return c.PublicURL
 }

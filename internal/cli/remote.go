@@ -98,7 +98,7 @@ func next(err error) string {
 		return ""
 	case p.Status == http.StatusUnauthorized:
 		return "\nPut a token into CATALYST_TOKEN; docs/access.md says how to get one."
-	case p.Status == http.StatusNotFound:
+	case p.Status == http.StatusNotFound && strings.Contains(p.Detail, "preview"):
 		return "\n`catalyst previews list` shows what you may see."
 	}
 	return ""

@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type View struct {
 	Deployments []preview.Deployment // the newest ones, the newest first
 	Waiting     *preview.Waiting     // why a queued preview waits; nil for any other
 	Usual       time.Duration        // a successful deployment of the repository; zero when not known
+	Pages       string               // address of Catalyst's web pages, without a slash at the end; empty: no links to them
 	Logs        bool                 // lines of container logs may be shown: the comment of a public repository is for everybody, and is e-mailed
 }
 
@@ -69,8 +71,18 @@ func table(v View, word string) string {
 	if p.LiveSHA != "" {
 		fmt.Fprintf(&b, "| Live commit | %s since %s |\n", code(preview.ShortSHA(p.LiveSHA)), p.LiveSince.UTC().Format(stamp))
 	}
+	if v.Pages != "" {
+		at := pageOf(v.Pages, p)
+		fmt.Fprintf(&b, "| More | [details](%s) · [logs](%s/logs) |\n", at, at)
+	}
 	fmt.Fprintf(&b, "| Last updated | %s |\n", p.ChangedAt.UTC().Format(stamp))
 	return b.String()
+}
+
+// pageOf is the address of the preview's page, with nothing in it that could end a link.
+func pageOf(pages string, p preview.Preview) string {
+	owner, name, _ := strings.Cut(p.Repository, "/")
+	return fmt.Sprintf("%s/p/%s/%s/%d", pages, url.PathEscape(owner), url.PathEscape(name), p.Number)
 }
 
 // finish puts the marker last, where it survives quoting, and keeps the whole below the limit.

@@ -52,7 +52,7 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	if err != nil {
 		return err
 	}
-	body := report.Comment(report.View{Preview: p, Deployments: deployments, Waiting: waiting, Usual: usual, Logs: p.Private || w.PublicLogs})
+	body := report.Comment(report.View{Preview: p, Deployments: deployments, Waiting: waiting, Usual: usual, Logs: p.Private || w.PublicLogs, Pages: w.Pages})
 	sum := sha256.Sum256([]byte(body))
 	hash := hex.EncodeToString(sum[:])
 	if hash == p.CommentHash {

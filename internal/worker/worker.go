@@ -144,6 +144,7 @@ type Options struct {
 	ReadyLimit  time.Duration    // from the start of a deployment until its workloads are ready (S4)
 	GoneLimit   time.Duration    // for one attempt at removing a namespace (S6)
 	Hide        *redact.Redactor // what is said about a failed attempt is stored without these; nil: without what looks like a credential
+	Pages       string           // address of the web pages, for links in comments; empty: no links
 	PublicLogs  bool             // the comments of public repositories show lines of container logs
 	Log         *slog.Logger
 	Observe     func(kind preview.JobKind, outcome string, took time.Duration) // metrics

@@ -62,6 +62,8 @@ func run(ctx context.Context, o options) (err error) {
 	defer s.github.Stop()
 	config := rig.Config(listen, s.github, s.cluster)
 	config["instance"] = instance
+	config["public_url"] = "http://" + listen
+	config["access"] = map[string]any{"login_link": true}
 	config["preview"].(map[string]any)["ingress_class"] = o.class()
 	if s.server, err = rig.StartCatalyst(ctx, binary, dir, config); err != nil {
 		return err
@@ -74,6 +76,9 @@ func run(ctx context.Context, o options) (err error) {
 	}()
 	if err := s.play(ctx); err != nil {
 		return err
+	}
+	if link := s.signIn(); link != "" {
+		s.say("Catalyst's own pages, by a link that works once: %s", link)
 	}
 	if !o.once {
 		s.say("Everything stays up for you to look at; Ctrl-C closes the pull request and ends the demo")
@@ -101,6 +106,17 @@ func findCluster(ctx context.Context, o options) (*rig.Cluster, error) {
 		return nil, errors.New("-kubeconfig needs -registry: where do images go that your cluster can pull?")
 	}
 	return &rig.Cluster{Name: o.name, Kubeconfig: o.kubeconfig, Registry: o.registry, RouterPort: o.routerPort, PreviewDomain: "preview.localhost"}, nil
+}
+
+// signIn is the link to Catalyst's pages that stands in its log; empty when there is none.
+func (s *show) signIn() string {
+	log, err := os.ReadFile(s.server.LogFile())
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(log), ` link="`)
+	link, _, _ := strings.Cut(rest, `"`)
+	return link
 }
 
 // play opens the pull request and pushes to it.

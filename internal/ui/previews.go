@@ -1,0 +1,243 @@
+package ui
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"catalyst.dev/catalyst/internal/access"
+	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
+)
+
+// listed is how many previews the list shows.
+const listed = 100
+
+// listView is the list of previews.
+type listView struct {
+	Filter   store.Filter
+	Filtered bool
+	Statuses []string
+	Groups   []group
+	More     bool
+}
+
+// group is a part of the list.
+type group struct {
+	Name     string
+	Previews []preview.Preview
+}
+
+var statuses = []string{"current", "failed", "degraded", "blocked", "queued", "pending", "deploying", "running", "deleting", "deleted", "all"}
+
+func (u *ui) previews(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	f := store.Filter{Repository: q.Get("repository"), Status: q.Get("status"), Author: q.Get("author"), Text: q.Get("q")}
+	if f.Status == "" || !slices.Contains(statuses, f.Status) {
+		f.Status = "current"
+	}
+	wanted := f
+	if f.Status == "all" {
+		wanted.Status = ""
+	}
+	list, last, err := u.Access.Page(r.Context(), access.From(r.Context()), listed, time.Time{}, "", func(at time.Time, id string, limit int) ([]preview.Preview, error) {
+		wanted.Before, wanted.BeforeID, wanted.Limit = at, id, limit
+		return u.Store.Search(r.Context(), wanted)
+	})
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	v := listView{Filter: f, Statuses: statuses, More: last.ID != "", Filtered: f.Repository+f.Author+f.Text != "" || f.Status != "current"}
+	v.Groups = grouped(list)
+	u.show(w, r, "previews.html", view{Title: "Previews", Section: "previews", Live: "/live", Data: v})
+}
+
+// grouped puts what needs somebody first.
+func grouped(list []preview.Preview) []group {
+	groups := []group{{Name: "Needs attention"}, {Name: "Under way"}, {Name: "Running"}, {Name: "Deleted"}}
+	for _, p := range list {
+		i := 2
+		switch p.Status {
+		case preview.StatusFailed, preview.StatusDegraded, preview.StatusBlocked:
+			i = 0
+		case preview.StatusPending, preview.StatusQueued, preview.StatusDeploying, preview.StatusDeleting:
+			i = 1
+		case preview.StatusDeleted:
+			i = 3
+		}
+		groups[i].Previews = append(groups[i].Previews, p)
+	}
+	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Previews) == 0 })
+}
+
+// head is what stands above everything about a preview.
+type head struct {
+	preview.Preview
+	Tab      string
+	PullURL  string
+	Waiting  *preview.Waiting
+	Given    *preview.Command // what was asked for on this page before
+	MayWrite bool
+	Blocked  bool
+}
+
+func (u *ui) head(r *http.Request, tab string) (head, error) {
+	ctx := r.Context()
+	p := access.Preview(ctx)
+	h := head{Preview: p, Tab: tab, PullURL: u.GitHubURL + "/" + p.Repository + "/pull/" + r.PathValue("number"), Blocked: p.Status == preview.StatusBlocked}
+	if r.PathValue("number") == "" {
+		h.PullURL = u.GitHubURL + "/" + p.Repository + "/pulls"
+	}
+	w, waits, err := u.Lifecycle.Waiting(ctx, p)
+	if err != nil {
+		return h, err
+	}
+	if waits {
+		h.Waiting = &w
+	}
+	h.MayWrite = u.Access.Authorize(ctx, access.From(ctx), access.Redeploy, &p) == nil
+	commands, err := u.Store.CommandsOf(ctx, p.ID, 1)
+	if err == nil && len(commands) == 1 && commands[0].Origin != preview.OriginComment && time.Since(commands[0].ReceivedAt) < 10*time.Minute {
+		h.Given = &commands[0]
+	}
+	return h, err
+}
+
+// about is the title of a page about a preview; what matters first.
+func about(p preview.Preview, rest string) string {
+	return string(p.Status) + " · " + p.Ref() + rest
+}
+
+// liveAt is the stream of a preview.
+func liveAt(p preview.Preview) string { return "/live" + path(p)[len("/p"):] }
+
+// previewView is the overview of a preview.
+type previewView struct {
+	head
+	Deployments []deploymentView
+	Commands    []preview.Command
+	Usual       time.Duration
+}
+
+// shownDeployments is how many deployments the overview shows.
+const shownDeployments = 5
+
+func (u *ui) preview(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	h, err := u.head(r, "overview")
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	v := previewView{head: h}
+	deployments, err := u.Store.Deployments(ctx, h.ID, shownDeployments)
+	if err == nil {
+		v.Commands, err = u.Store.CommandsOf(ctx, h.ID, 10)
+	}
+	if err == nil {
+		v.Usual, err = u.Store.Usual(ctx, h.RepositoryID)
+	}
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	for _, d := range deployments {
+		v.Deployments = append(v.Deployments, viewOf(h.Preview, d, v.Usual))
+	}
+	u.show(w, r, "preview.html", view{Title: about(h.Preview, ""), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
+}
+
+// deploymentView is a deployment with its steps on one scale.
+type deploymentView struct {
+	preview.Deployment
+	Of    preview.Preview
+	Usual time.Duration
+	Whole time.Duration // of the scale
+	Bars  []bar
+}
+
+// bar is a step of the waterfall.
+type bar struct {
+	preview.Step
+	StartMS, TookMS, WholeMS int64
+	Runs                     bool
+}
+
+func viewOf(p preview.Preview, d preview.Deployment, usual time.Duration) deploymentView {
+	end := d.FinishedAt
+	if end.IsZero() {
+		end = time.Now()
+	}
+	v := deploymentView{Deployment: d, Of: p, Usual: usual, Whole: max(end.Sub(d.StartedAt), time.Millisecond)}
+	for _, s := range d.Steps {
+		v.Whole = max(v.Whole, s.Start+s.Took)
+	}
+	for _, s := range d.Steps {
+		b := bar{Step: s, StartMS: s.Start.Milliseconds(), TookMS: s.Took.Milliseconds(), WholeMS: v.Whole.Milliseconds(), Runs: s.Outcome == ""}
+		if b.Runs {
+			b.TookMS = max(0, v.Whole.Milliseconds()-b.StartMS)
+		}
+		v.Bars = append(v.Bars, b)
+	}
+	return v
+}
+
+func (u *ui) deployment(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	p := access.Preview(ctx)
+	d, err := u.Store.Deployment(ctx, r.PathValue("deployment"))
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	usual, err := u.Store.Usual(ctx, p.RepositoryID)
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	u.show(w, r, "deployment.html", view{
+		Title: string(d.Status) + " · " + preview.ShortSHA(d.SHA) + " · " + p.Ref(), State: p.Status, Section: "previews", Live: liveAt(p), Data: viewOf(p, d, usual),
+	})
+}
+
+func identity(p preview.Preview) cluster.Identity {
+	return cluster.Identity{Namespace: p.Namespace, UID: p.NamespaceUID, Key: p.Key, Repository: p.Repository}
+}
+
+// fromPull, fromSHA and fromHost are addresses that can be made without knowing Catalyst's own.
+func (u *ui) fromPull(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, path(access.Preview(r.Context())), http.StatusFound)
+}
+
+func (u *ui) fromSHA(w http.ResponseWriter, r *http.Request) {
+	p, err := u.Store.AtSHA(r.Context(), r.PathValue("sha"))
+	u.found(w, r, p, err)
+}
+
+func (u *ui) fromHost(w http.ResponseWriter, r *http.Request) {
+	p, err := u.Store.AtHost(r.Context(), r.PathValue("host"))
+	u.found(w, r, p, err)
+}
+
+// found leads to a preview whoever may see it.
+func (u *ui) found(w http.ResponseWriter, r *http.Request, p preview.Preview, err error) {
+	if err == nil {
+		err = u.Access.Authorize(r.Context(), access.From(r.Context()), access.See, &p)
+	}
+	if err != nil {
+		u.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, path(p), http.StatusFound)
+}
+
+// login says how to sign in.
+func (u *ui) login(w http.ResponseWriter, r *http.Request) {
+	u.show(w, r, "login.html", view{Title: "Sign in", Data: struct {
+		GitHub bool
+		Query  string
+	}{u.SignIn, url.Values{"to": {r.URL.Query().Get("to")}}.Encode()}})
+}
