@@ -16,7 +16,7 @@ SIMULATED = tools/run testbed $(if $(STRICT),-stop) -simulated simulated
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults storm bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ killpoints: needs-go ## kill Catalyst before and after each of its side effects,
 faults: needs-go ## spoil the network, the database, the clock and the processes under Catalyst
 	@go test -tags faults -c -o bin/faults.test ./test/faults
 	@$(SIMULATED) bin/faults.test -test.timeout=0 -full $(if $(RUN),-test.run='$(RUN)')
+
+storm: needs-go ## change a pull request 300 times in a minute before three processes and a bad GitHub, and count what is written of it
+	@go test -tags faults -c -o bin/faults.test ./test/faults
+	@$(SIMULATED) bin/faults.test -test.timeout=0 -full -test.run='^TestStorm$$'
 
 hostile: needs-go ## show what becomes of charts that mean harm, and that an honest preview beside them keeps its time
 	go run ./test/hostile

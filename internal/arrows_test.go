@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"internal/report":   {"internal/preview", "internal/diagnose"},
 	"internal/seal":     {"internal/preview"},
 	"internal/doctor":   {},
+	"internal/notify":   {"internal/preview"},
 	"internal/kept":     {"internal/preview", "internal/redact (types)"},
 	"internal/config":   {"internal/preview", "internal/seal"},
 	"internal/chart":    {"internal/preview"},
@@ -70,7 +71,7 @@ var arrows = map[string][]string{
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
 		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle",
 		"internal/webhook", "internal/worker", "internal/access", "internal/signin", "internal/api", "internal/logs", "internal/kept",
-		"internal/ui", "internal/live",
+		"internal/notify", "internal/ui", "internal/live",
 	},
 	// render for the child that renders one chart: it runs without the rest
 	"internal/cli": {

@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/lifecycle"
+	"catalyst.dev/catalyst/internal/notify"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/redact"
@@ -111,11 +112,14 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 		return a, err
 	}
 	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access, Channels: channels(c.GitHub)}
+	for _, r := range c.Notifications {
+		rules.Receivers = append(rules.Receivers, policy.Receiver{Name: r.Name, Only: r.Only})
+	}
 	keeper := a.keeper(hide)
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
 		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
-		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
+		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Outbox: a.store, Notifier: receivers(c, d.Version), Deployer: a.cluster, Remover: a.cluster,
 		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Pages: pagesURL(c), Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
@@ -131,6 +135,15 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	a.routes.HandleFunc("GET /readyz", a.readyz)
 	a.routes.Handle("GET /metrics", metrics.handler())
 	return a, nil
+}
+
+// receivers sends to whom the configuration names.
+func receivers(c config.Config, version string) *notify.Sender {
+	var list []notify.Receiver
+	for _, r := range c.Notifications {
+		list = append(list, notify.Receiver{Name: r.Name, URL: string(r.URL), Secret: string(r.Secret), Format: notify.Format(r.Format)})
+	}
+	return notify.New(list, "catalyst/"+version, nil)
 }
 
 // keeper is where the last logs of previews are kept; nil when that is switched off or not possible. It is a help: previews work without it.

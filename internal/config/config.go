@@ -31,6 +31,7 @@ type Config struct {
 	Worker         Worker       `key:"worker"`
 	Access         Access       `key:"access"`
 	Kept           Kept         `key:"kept"`
+	Notifications  []Receiver   `key:"notifications" doc:"Who is told outside of GitHub what becomes of previews: docs/notifications.md."`
 	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
 
@@ -147,6 +148,15 @@ type Kept struct {
 	For       time.Duration `key:"for" default:"168h" doc:"How long the last logs and events of failed and deleted previews are kept on disk. 0s: not at all."`
 	Directory string        `key:"directory" doc:"Where. Unset: kept, beside the SQLite file; with PostgreSQL nothing is kept then."`
 	Megabytes int           `key:"megabytes" default:"10" doc:"The most that is kept of one preview, in MiB. What was kept first goes first."`
+}
+
+// Receiver is told what becomes of previews.
+type Receiver struct {
+	Name   string   `key:"name" required:"true" doc:"What it is called in the log."`
+	URL    Secret   `key:"url" file:"true" required:"true" doc:"Where notifications are posted to: https, or http for loopback and *.localhost. No redirect is followed."`
+	Secret Secret   `key:"secret" file:"true" doc:"Signs what is posted. Must be set for json."`
+	Format string   `key:"format" default:"json" doc:"json, or slack for an incoming webhook of Slack's."`
+	Only   []string `key:"only" doc:"Statuses of previews, removal_stuck and sweep_stopped that it is told. Unset: all."`
 }
 
 // Place is the directory; empty when nothing is kept.

@@ -112,7 +112,32 @@ func (l *loader) validate(c Config) {
 	l.access(c)
 	l.check("kept.for", c.Kept.For.String(), c.Kept.For == 0 || c.Kept.For >= time.Minute && c.Kept.For <= 366*24*time.Hour, "a duration from 1m to 8784h, like 168h, or 0s for never")
 	l.check("kept.megabytes", strconv.Itoa(c.Kept.Megabytes), c.Kept.Megabytes >= 1 && c.Kept.Megabytes <= 1024, "a whole number from 1 to 1024")
+	l.receivers(c.Notifications)
 	l.repositories(c)
+}
+
+// told are the words that a receiver may choose from.
+var told = []string{"pending", "blocked", "queued", "deploying", "running", "degraded", "failed", "deleting", "deleted", "removal_stuck", "sweep_stopped"}
+
+func (l *loader) receivers(list []Receiver) {
+	seen := map[string]int{}
+	for i, r := range list {
+		at := fmt.Sprintf("notifications[%d]", i)
+		if first, twice := seen[r.Name]; twice && r.Name != "" {
+			l.wrong(at+".name", shown(r.Name), fmt.Sprintf("is the name of notifications[%d], too: give each its own", first))
+		}
+		seen[r.Name] = i
+		if r.URL != "" && !isReceiver(string(r.URL)) {
+			l.wrong(at+".url", "", "expected a URL like https://hooks.example.com/catalyst (http only for loopback and *.localhost)")
+		}
+		l.oneOf(at+".format", r.Format, "json", "slack")
+		if r.Format == "json" && r.Secret == "" {
+			l.wrong(at+".secret", "", "must be set for the format json: without it nobody can tell a notification from a forged one")
+		}
+		for j, word := range r.Only {
+			l.oneOf(fmt.Sprintf("%s.only[%d]", at, j), word, told...)
+		}
+	}
 }
 
 // minToken is the least length of the token of operators: it is not asked for slowly, so it must be hard to guess.
@@ -261,6 +286,12 @@ func isWebURL(s string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (isLocal(u.Hostname()) || ip != nil && ip.IsLoopback())
+}
+
+// isReceiver is isWebURL with a query: many receivers have their token there.
+func isReceiver(s string) bool {
+	plain, _, _ := strings.Cut(s, "?")
+	return isWebURL(plain)
 }
 
 func isURL(s string) bool { return strings.Contains(s, "://") }

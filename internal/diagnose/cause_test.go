@@ -69,6 +69,7 @@ func TestFirstCause(t *testing.T) {
 		"and so is one that is not named, for a while":                         {someday + diagnose.CodeCrashLoop, "", release(ended(3, 1, "Error"), second("db", running), early)},
 		"but not for ever": {diagnose.CodeCrashLoop, "", release(ended(3, 1, "Error"), second("db", running), func(o *diagnose.Observed) { o.Began = before(2 * time.Minute) })},
 		"a database that is ready by now deserves one more try":     {someday + diagnose.CodeDependency, "", release(refused, serviceOf("db"), second("db", ready, func(o *diagnose.Observed) { o.Pods[0].ReadyAt = before(2 * time.Second) }))},
+		"so does one that was ready moments before the last try":    {someday + diagnose.CodeDependency, "", release(refused, serviceOf("db"), second("db", ready, func(o *diagnose.Observed) { o.Pods[0].ReadyAt = before(9 * time.Second) }))},
 		"and no more than that":                                     {diagnose.CodeDependency, "", release(refused, serviceOf("db"), second("db", ready))},
 		"at the end the database is what never came":                {diagnose.CodeProbe, "", release(refused, serviceOf("db"), second("db", running, unhealthy(`Readiness probe failed: dial tcp 10.1.0.4:5432: connect: connection refused`)), over)},
 		"a crash of its own needs nobody else":                      {diagnose.CodeReadOnly, "", release(ended(3, 1, "Error"), says("open /x: read-only file system"), second("db", running), early)},

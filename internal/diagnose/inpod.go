@@ -69,7 +69,7 @@ func (v *view) thrownOff(p Pod) *finding {
 	f.cause = "Pod " + quote(p.Name) + " of " + v.who(p.Owner) + " was thrown off its node: " + oneLine(p.Message)
 	text := strings.ToLower(p.Message)
 	if hasAny(text, "exceeds", "limit") && hasAny(text, "ephemeral", "emptydir", "local storage") {
-		f.hopeless, f.confidence = again >= plainCrashes, certain
+		f.hopeless, f.confidence = true, certain // it takes a node a minute to see it, and its own limit does not move
 		f.fix = "Have it write less to its own file system, or raise the limit for ephemeral-storage or the emptyDir's sizeLimit."
 	} else {
 		f.blame = "cluster"

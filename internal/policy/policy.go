@@ -20,6 +20,8 @@ type Rules struct {
 	// Channels are the jobs that tell of a preview on GitHub beside the comment, as far as they are switched on.
 	Channels []preview.JobKind
 
+	Receivers []Receiver // who is told outside of GitHub
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -35,7 +37,7 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	if err != nil {
 		return d, err
 	}
-	return announced(s, d, r), nil
+	return notified(s, announced(s, d, r), r), nil
 }
 
 func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
@@ -44,6 +46,10 @@ func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return hint(s, e, r), nil
 	case preview.EventCommand:
 		return commanded(s, e, r), nil
+	case preview.EventNotified:
+		return preview.Decision{Delivered: []string{e.Notified}}, nil
+	case preview.EventAlarm:
+		return alarmed(s, e, r), nil
 	}
 	if s.Preview == nil {
 		return preview.Decision{}, fmt.Errorf("event %s for %s: %w", e.Kind, e.Key, preview.ErrNotFound)
@@ -65,7 +71,7 @@ func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	case preview.EventTold:
 		return told(s, e), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
-		return commented(p, e), nil
+		return commented(s, p, e), nil
 	case preview.EventChecked, preview.EventListed:
 		return written(p, e), nil
 	}
@@ -229,7 +235,7 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 		p.Status, p.QueuedAt, p.ChangedAt = preview.StatusQueued, s.Now, s.Now
 		return preview.Decision{Preview: &p, Jobs: []preview.JobRequest{{Kind: preview.JobComment}}, Advance: true} // the others' positions changed
 	}
-	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment}}}
+	d := preview.Decision{Deployments: start(s, p, e), Jobs: []preview.JobRequest{{Kind: preview.JobComment, Delay: hurry(s, p)}}}
 	if p.Status == preview.StatusDeploying && p.Host == e.Host && len(d.Deployments) == 0 {
 		return preview.Decision{} // taken up again: nothing is new for people
 	}
@@ -237,6 +243,15 @@ func started(s preview.State, p preview.Preview, e preview.Event, r Rules) previ
 	p.CommentWrites = 0
 	d.Preview = &p
 	return d
+}
+
+// hurry is how long the comment about a deployment that begins may wait: where one commit follows another within moments, nobody can read what
+// is said of each.
+func hurry(s preview.State, p preview.Preview) time.Duration {
+	if old := s.Deployment; p.CommentID != 0 && old != nil && s.Now.Sub(old.StartedAt) < 2*settle {
+		return settle
+	}
+	return 0
 }
 
 func redeploy(p preview.Preview) preview.Decision {
@@ -346,7 +361,7 @@ func stepped(s preview.State, p preview.Preview, e preview.Event) preview.Decisi
 
 // commented takes over what became of the comment. It asks for no job: the comment job itself runs again when its
 // generation moved meanwhile.
-func commented(p preview.Preview, e preview.Event) preview.Decision {
+func commented(s preview.State, p preview.Preview, e preview.Event) preview.Decision {
 	before := p
 	switch e.Kind {
 	case preview.EventCommenting:
@@ -354,6 +369,7 @@ func commented(p preview.Preview, e preview.Event) preview.Decision {
 	case preview.EventCommented:
 		if p.CommentHash != e.CommentHash {
 			p.CommentWrites++
+			p.Channels.Comment = p.Channels.Comment.Written(s.Now)
 		}
 		p.CommentAttempted, p.CommentID, p.CommentHash = true, e.CommentID, e.CommentHash
 	case preview.EventCommentGone:

@@ -31,6 +31,8 @@ const (
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
 	EventChecked     EventKind = "checked"         // a check run was written, or is about to be created
+	EventNotified    EventKind = "notified"        // a receiver was told
+	EventAlarm       EventKind = "alarm"           // the operators are to be told something that concerns no preview alone
 	EventListed      EventKind = "listed"          // something of the environment on GitHub was written, or is about to be created
 )
 
@@ -61,6 +63,8 @@ type Event struct {
 	CommentHash string
 	Check       *Check       // checked
 	Environment *Environment // listed
+	Notified    string       // notified: the id
+	Alarm       string       // alarm: one line for people
 }
 
 // State is what is known of a preview when an event is decided on.
@@ -77,15 +81,17 @@ type State struct {
 
 // Decision is what an event changes. It is applied in one transaction, or not at all.
 type Decision struct {
-	Preview     *Preview     // the new state; nil leaves the preview as it is
-	Names       []string     // for a new preview: the names it may take, best first
-	Deployments []Deployment // new or changed ones; an empty ID creates one
-	Jobs        []JobRequest
-	Approvals   []Approval      // new or changed ones; an empty ID creates one
-	Command     *Command        // new or changed
-	Advance     bool            // a place may have become free: whoever is next in line is to be asked again
-	Outcome     DeliveryOutcome // of the delivery, if there is one
-	Reason      string          // why the delivery is ignored, for people
+	Preview       *Preview     // the new state; nil leaves the preview as it is
+	Names         []string     // for a new preview: the names it may take, best first
+	Deployments   []Deployment // new or changed ones; an empty ID creates one
+	Jobs          []JobRequest
+	Approvals     []Approval      // new or changed ones; an empty ID creates one
+	Command       *Command        // new or changed
+	Notifications []Notification  // new ones
+	Delivered     []string        // ids of notifications that need not be delivered any more
+	Advance       bool            // a place may have become free: whoever is next in line is to be asked again
+	Outcome       DeliveryOutcome // of the delivery, if there is one
+	Reason        string          // why the delivery is ignored, for people
 }
 
 // Place is one preview's place among those that hold a deployment slot or a namespace, or wait for one.

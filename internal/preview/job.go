@@ -15,6 +15,7 @@ const (
 	JobComment   JobKind = "comment"   // bring the comment on the pull request up to date with what is stored
 
 	JobCheck       JobKind = "check"       // bring the check run on the head commit up to date with what is stored
+	JobNotify      JobKind = "notify"      // deliver what receivers outside of GitHub are to be told
 	JobEnvironment JobKind = "environment" // bring the preview's environment on GitHub up to date with what is stored
 )
 

@@ -95,6 +95,9 @@ func failed(v View) state {
 		s.facts = append(s.facts, "after "+duration(d.FinishedAt.Sub(d.StartedAt)))
 	}
 	if d := v.Preview.Diagnosis; d != nil {
+		if d.File != "" && d.Line > 0 {
+			s.facts = append(s.facts, code(fmt.Sprintf("%s:%d", d.File, d.Line)))
+		}
 		s.facts = append(s.facts, "**"+whose(d.Blame)+"**")
 		if title := diagnose.Title(d.Code); title != "" {
 			s.title += ": " + title

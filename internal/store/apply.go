@@ -49,6 +49,9 @@ func (s *Store) Apply(ctx context.Context, e preview.Event, decide Decide) (p pr
 		if err := writeCommand(ctx, q, p.ID, d.Command, state.Command != nil); err != nil {
 			return false, err
 		}
+		if err := writeNotifications(ctx, q, p.ID, d); err != nil {
+			return false, err
+		}
 		return len(d.Jobs) > 0, requestJobs(ctx, q, p.ID, d.Jobs, now)
 	})
 	return p, d, err

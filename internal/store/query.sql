@@ -171,6 +171,15 @@ INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository
 INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
 ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;
 
+-- name: InsertNotification :exec
+INSERT INTO notifications (id, preview_id, receiver, body) VALUES (@id, @preview_id, @receiver, @body);
+
+-- name: ListNotifications :many
+SELECT * FROM notifications WHERE preview_id = @preview_id ORDER BY id LIMIT @max_rows;
+
+-- name: DeleteNotification :exec
+DELETE FROM notifications WHERE id = @id;
+
 -- What people look for in the list. An empty filter lets everything pass; the cursor is the last row's (changed_at, id).
 -- name: SearchPreviews :many
 SELECT * FROM previews

@@ -136,6 +136,14 @@ CREATE TABLE bindings (
     learnt_at     BIGINT NOT NULL
 );
 
+CREATE TABLE notifications (
+    id         TEXT NOT NULL PRIMARY KEY,
+    preview_id TEXT NOT NULL,
+    receiver   TEXT NOT NULL,
+    body       TEXT NOT NULL
+);
+CREATE INDEX notifications_preview ON notifications (preview_id, id);
+
 CREATE TABLE sessions (
     id         TEXT    NOT NULL PRIMARY KEY,
     kind       TEXT    NOT NULL,

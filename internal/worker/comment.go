@@ -58,6 +58,9 @@ func (w *Worker) comment(ctx context.Context, c *claim) error {
 	if hash == p.CommentHash {
 		return notice
 	}
+	if wait := p.Channels.Comment.Wait(time.Now()); wait > 0 {
+		return &errAgain{after: wait, why: "the comment was written often just now; the last word follows"}
+	}
 	mayExist := p.CommentAttempted || p.Comments != 0
 	if p.CommentHash != "" || p.CommentID == 0 && !p.CommentAttempted {
 		if p, _, err = w.handle(ctx, c, p, preview.Event{Kind: preview.EventCommenting}); err != nil {

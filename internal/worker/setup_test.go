@@ -17,7 +17,9 @@ import (
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/lifecycle"
+	"catalyst.dev/catalyst/internal/notify"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/store"
@@ -47,6 +49,8 @@ type bundle struct {
 	store        *store.Store
 	door         *lifecycle.Lifecycle
 	ground       *ground
+	kept         *kept.Store
+	inbox        *inbox
 
 	mu     sync.Mutex
 	access policy.Access
@@ -66,7 +70,8 @@ func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 
 	log := slog.New(slog.DiscardHandler)
 	b.store = storetest.SQLite(t)
-	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts, Channels: []preview.JobKind{preview.JobCheck, preview.JobEnvironment}}
+	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts, Channels: []preview.JobKind{preview.JobCheck, preview.JobEnvironment},
+		Receivers: []policy.Receiver{{Name: "ops"}}}
 	b.door = lifecycle.New(b.store, rules, log, nil)
 	hook, err := webhook.New(webhook.Options{Lifecycle: b.door, Secrets: [][]byte{[]byte(secret)}, Log: log})
 	if err != nil {
@@ -89,6 +94,13 @@ func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 		Overview: client, Estate: b.ground, Settings: b, Repos: rules.Repositories, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
 	}
+	if b.kept, err = kept.Open(kept.Options{Dir: t.TempDir(), For: time.Hour, Bytes: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.kept.Close() })
+	o.Keeper, o.Collector = b.kept, b.ground
+	b.inbox = newInbox(t)
+	o.Outbox, o.Notifier = b.store, notify.New([]notify.Receiver{{Name: "ops", URL: b.inbox.URL, Secret: secret}}, "catalyst/test", transport)
 	for _, c := range change {
 		c(&o)
 	}
@@ -227,6 +239,7 @@ type ground struct {
 	onDeploy   func() error                // called before a deployment; may be nil
 	onReady    func(context.Context) error // what becomes of the wait; may be nil
 	onRemove   func() error                // called before a namespace is removed; may be nil
+	onCollect  func(context.Context) error // what becomes of collecting; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -324,6 +337,21 @@ func (g *ground) DeleteNamespace(_ context.Context, id cluster.Identity) error {
 		delete(g.namespaces, id.Namespace)
 	}
 	return nil
+}
+
+// Collect implements worker.Collector.
+func (g *ground) Collect(ctx context.Context, id cluster.Identity) ([]cluster.Paper, error) {
+	g.mu.Lock()
+	collect := g.onCollect
+	there := g.namespaces[id.Namespace] != ""
+	g.mu.Unlock()
+	if collect != nil {
+		return nil, collect(ctx)
+	}
+	if !there {
+		return nil, nil
+	}
+	return []cluster.Paper{{Name: "web-1.web.log", Text: "the last words"}}, nil
 }
 
 func (g *ground) WaitGone(context.Context, cluster.Identity, time.Duration) error { return nil }

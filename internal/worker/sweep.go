@@ -77,6 +77,7 @@ func (w *Worker) sweepGone(ctx context.Context, l listed, known []preview.Previe
 	if n := len(gone); n > minGone && float64(n) > w.SweepShare*float64(live) {
 		w.Log.Error("sweep stopped itself: more previews than allowed seem to have lost their pull request", "gone", n, "previews", live, "allowed_share", w.SweepShare)
 		w.Observe(preview.JobSweep, "alarm", 0)
+		w.alarm(ctx, fmt.Sprintf("the sweep stopped itself: %d of %d previews seem to have lost their pull request at once, more than worker.sweep_gone_percent allows; nothing was removed", n, live))
 		return nil
 	}
 	for _, p := range gone {

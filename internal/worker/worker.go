@@ -122,6 +122,8 @@ type Options struct {
 	Channels    Channels
 	Checks      bool // check runs are written
 	Listings    bool // deployments are listed in GitHub's environments
+	Outbox      Outbox
+	Notifier    Notifier
 	People      People
 	Records     Records
 	Deployer    Deployer
@@ -162,6 +164,7 @@ type Worker struct {
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 	waiting map[string]int64                // see stillWaits
 	refused map[refusal]time.Time           // see turnedAway
+	alarmed time.Time                       // see alarm
 }
 
 // New returns a worker; Run starts it.
@@ -175,13 +178,14 @@ func New(o Options) *Worker {
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
 // is due again at once, for whoever claims it next.
 func (w *Worker) Run(ctx context.Context) error {
-	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobCheck, preview.JobEnvironment, preview.JobSweep, preview.JobHealth}
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobCheck, preview.JobEnvironment, preview.JobNotify, preview.JobSweep, preview.JobHealth}
 	slots := map[preview.JobKind]chan struct{}{
 		preview.JobReconcile:   make(chan struct{}, w.Jobs),
 		preview.JobCommand:     make(chan struct{}, commands),
 		preview.JobComment:     make(chan struct{}, comments),
 		preview.JobCheck:       make(chan struct{}, asides),
 		preview.JobEnvironment: make(chan struct{}, asides),
+		preview.JobNotify:      make(chan struct{}, notifications),
 		preview.JobSweep:       make(chan struct{}, 1),
 		preview.JobHealth:      make(chan struct{}, 1),
 	}
@@ -278,6 +282,8 @@ func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 		err = w.check(claim.ctx, claim)
 	case preview.JobEnvironment:
 		err = w.environment(claim.ctx, claim)
+	case preview.JobNotify:
+		err = w.notify(claim.ctx, claim)
 	case preview.JobSweep:
 		err = w.sweep(claim.ctx, claim)
 	case preview.JobHealth:

@@ -33,7 +33,7 @@ func crashScenes(i images) []scene {
 		{name: "low-port", want: diagnose.CodePermission, words: []string{"port 80,"}, fix: "1024", known: ended(2), chart: chart(deployment(i, "web", args("-listen", ":80")))},
 		{name: "port-in-use", want: diagnose.CodePortInUse, words: []string{"8080", "address already in use"}, fix: "of its own", known: ended(2), chart: chart(deployment(i, "web", twin))},
 		{name: "disk-full", want: diagnose.CodeDiskFull, words: []string{"no space left"}, fix: "sizeLimit", known: ended(2), chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "4"), volume("data", "/data", memory)))},
-		{name: "evicted", want: diagnose.CodeEvicted, words: []string{"usage"}, fix: "sizeLimit", known: event("Evicted", "", 1), long: true, chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "8", "-health-after", "5m"), volume("data", "/data", disk)))},
+		{name: "evicted", want: diagnose.CodeEvicted, words: []string{"exceeds"}, fix: "sizeLimit", known: thrownOff, long: true, chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "8", "-health-after", "5m"), volume("data", "/data", disk)))},
 		{name: "setting-missing", want: diagnose.CodeSetting, words: []string{"DATABASE_URL"}, fix: "DATABASE_URL", known: ended(2), chart: chart(deployment(i, "web", args("-need", "DATABASE_URL")))},
 		{name: "host-not-found", want: diagnose.CodeDNS, words: []string{`"postgres"`, `"db"`}, fix: "Service", known: ended(2), chart: chart(
 			deployment(i, "web", args("-lookup", "postgres")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(8080)))},

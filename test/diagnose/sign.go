@@ -70,6 +70,12 @@ func notLetIn(object any) bool {
 	})
 }
 
+// thrownOff is a pod that its node has ended.
+func thrownOff(object any) bool {
+	p, ok := object.(*corev1.Pod)
+	return ok && p.Status.Reason == "Evicted"
+}
+
 // jobFailed is a Job that has failed.
 func jobFailed(object any) bool {
 	j, ok := object.(*batchv1.Job)

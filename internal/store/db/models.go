@@ -95,6 +95,13 @@ type Job struct {
 	LastError  string
 }
 
+type Notification struct {
+	ID        string
+	PreviewID string
+	Receiver  string
+	Body      string
+}
+
 type Preview struct {
 	ID               string
 	Version          int64

@@ -213,6 +213,15 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context, now int64) error {
 	return err
 }
 
+const deleteNotification = `-- name: DeleteNotification :exec
+DELETE FROM notifications WHERE id = $1
+`
+
+func (q *Queries) DeleteNotification(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deleteNotification, id)
+	return err
+}
+
 const deleteSession = `-- name: DeleteSession :exec
 DELETE FROM sessions WHERE id = $1
 `
@@ -519,6 +528,27 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.StartedAt,
 		arg.FinishedAt,
 		arg.Steps,
+	)
+	return err
+}
+
+const insertNotification = `-- name: InsertNotification :exec
+INSERT INTO notifications (id, preview_id, receiver, body) VALUES ($1, $2, $3, $4)
+`
+
+type InsertNotificationParams struct {
+	ID        string
+	PreviewID string
+	Receiver  string
+	Body      string
+}
+
+func (q *Queries) InsertNotification(ctx context.Context, arg InsertNotificationParams) error {
+	_, err := q.db.ExecContext(ctx, insertNotification,
+		arg.ID,
+		arg.PreviewID,
+		arg.Receiver,
+		arg.Body,
 	)
 	return err
 }
@@ -1017,6 +1047,43 @@ func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams
 			&i.StartedAt,
 			&i.FinishedAt,
 			&i.Steps,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listNotifications = `-- name: ListNotifications :many
+SELECT id, preview_id, receiver, body FROM notifications WHERE preview_id = $1 ORDER BY id LIMIT $2
+`
+
+type ListNotificationsParams struct {
+	PreviewID string
+	MaxRows   int32
+}
+
+func (q *Queries) ListNotifications(ctx context.Context, arg ListNotificationsParams) ([]Notification, error) {
+	rows, err := q.db.QueryContext(ctx, listNotifications, arg.PreviewID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Notification{}
+	for rows.Next() {
+		var i Notification
+		if err := rows.Scan(
+			&i.ID,
+			&i.PreviewID,
+			&i.Receiver,
+			&i.Body,
 		); err != nil {
 			return nil, err
 		}
