@@ -92,7 +92,7 @@ func belowFloor(mod string) []string {
 			continue
 		}
 		got := "go" + strings.TrimPrefix(fields[1], "v")
-		if known && (floor == "none" || !version.IsValid(got) || version.Compare(got, "go"+floor) < 0) {
+		if known && (floor == "none" || strings.Contains(got, "-") || !version.IsValid(got) || version.Compare(got, "go"+floor) < 0) {
 			problems = append(problems, fields[0]+" "+fields[1]+" is too old, or not to be used: "+floor)
 		}
 	}
