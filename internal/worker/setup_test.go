@@ -222,6 +222,7 @@ type ground struct {
 	calls      []string
 	deployed   []cluster.DeployRequest
 	onMake     func()             // called when a namespace is made; may be nil
+	foreign    map[string]bool    // names of namespaces that are somebody else\'s
 	orphans    []cluster.Identity // what a list of namespaces holds
 	onEnsure   func() error       // called before a namespace is made sure of; may be nil
 	onDeploy   func() error       // called before a deployment; may be nil
@@ -262,6 +263,9 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string
 		if err := g.onEnsure(); err != nil {
 			return "", err
 		}
+	}
+	if g.foreign[id.Namespace] {
+		return "", preview.ErrConflict
 	}
 	if g.namespaces[id.Namespace] == "" {
 		g.note("make %s", id.Namespace)
