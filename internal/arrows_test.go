@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"internal/report":   {"internal/preview", "internal/diagnose"},
 	"internal/seal":     {"internal/preview"},
 	"internal/doctor":   {},
+	"internal/kept":     {"internal/preview", "internal/redact (types)"},
 	"internal/config":   {"internal/preview", "internal/seal"},
 	"internal/chart":    {"internal/preview"},
 	"internal/sandbox":  {},
@@ -46,18 +47,30 @@ var arrows = map[string][]string{
 	"internal/store/db":  {},
 	"internal/lifecycle": {"internal/preview", "internal/policy", "internal/store", "internal/redact (types)"},
 	"internal/webhook":   {"internal/preview", "internal/lifecycle", "internal/ghapp"},
+	"client":             {},
+	"internal/problem":   {"internal/preview"},
+	"internal/order":     {"internal/preview", "internal/problem"},
+	"internal/logs":      {"internal/preview", "internal/cluster (types)", "internal/redact (types)"},
+	"internal/access":    {"internal/preview", "internal/problem", "internal/ghapp (types)"},
+	"internal/signin":    {"internal/preview", "internal/problem", "internal/access"},
+	"internal/live":      {},
+	"internal/api": {
+		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/store (types)", "internal/cluster (types)",
+		"internal/diagnose (types)", "internal/doctor", "client",
+	},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
-		"internal/redact (types)",
+		"internal/redact (types)", "internal/kept (types)",
 	},
 	"internal/app": {
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
 		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle",
-		"internal/webhook", "internal/worker",
+		"internal/webhook", "internal/worker", "internal/access", "internal/signin", "internal/api", "internal/logs", "internal/kept",
 	},
 	// render for the child that renders one chart: it runs without the rest
 	"internal/cli": {
 		"internal/preview", "internal/config", "internal/app", "internal/doctor", "internal/redact", "internal/seal", "internal/render", "internal/store",
+		"client",
 	},
 
 	"examples/hello": {}, // what the demonstration deploys; a program like anybody's
@@ -79,6 +92,7 @@ var fences = map[string][]string{
 	"github.com/pressly/goose/":                  {"internal/store"},
 	"github.com/knadh/koanf/":                    {"internal/config"},
 	"github.com/spf13/cobra":                     {"internal/cli"},
+	"github.com/danielgtaylor/huma/":             {"internal/api"},
 	"github.com/google/go-cmp/":                  {},
 	"github.com/rogpeppe/go-internal/":           {},
 	"go.uber.org/goleak":                         {},

@@ -11,9 +11,11 @@ import (
 	"os"
 	"time"
 
+	"catalyst.dev/catalyst/internal/access"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/lifecycle"
 	"catalyst.dev/catalyst/internal/policy"
 	"catalyst.dev/catalyst/internal/preview"
@@ -52,7 +54,8 @@ type App struct {
 	render  *render.Renderer
 	cluster *cluster.Cluster
 	worker  *worker.Worker
-	handler http.Handler
+	routes  *access.Mux
+	kept    *kept.Store // nil: nothing is kept
 }
 
 // New opens the database, checks its schema and connects the parts. It does not wait for GitHub or the cluster: they may be
@@ -104,11 +107,13 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if err := plans.confirm(ctx); err != nil {
 		return a, err
 	}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access, Channels: channels(c.GitHub)}
+	keeper := a.keeper(hide)
 	door := lifecycle.New(a.store, rules, d.Log, hide)
 	a.worker = worker.New(worker.Options{
-		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
-		Overview: github, Estate: a.cluster, Settings: plans, Holder: holder(), Jobs: c.Limits.Deployments + besides,
+		Queue: a.store, Reader: a.store, Lifecycle: door, GitHub: github, People: github, Channels: github,
+		Checks: c.GitHub.Checks, Listings: c.GitHub.Deployments, Records: a.store, Deployer: a.cluster, Remover: a.cluster,
+		Overview: github, Estate: a.cluster, Settings: plans, Keeper: keeper, Collector: a.cluster, Holder: holder(), Jobs: c.Limits.Deployments + besides,
 		Repos: rules.Repositories, Lease: c.Worker.Lease, Poll: c.Worker.Poll, SweepEvery: c.Worker.Sweep,
 		SweepShare: float64(c.Worker.SweepGone) / 100, HealthEvery: c.Worker.Health,
 		ReadyLimit: c.Preview.ReadyTimeout, GoneLimit: goneLimit, Hide: hide, Log: d.Log, Observe: metrics.job,
@@ -117,13 +122,38 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if err != nil {
 		return a, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle(webhookPath, hook)
-	mux.HandleFunc("GET /healthz", healthz)
-	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /metrics", metrics.handler())
-	a.handler = mux
+	a.routes = a.surfaces(door, d.Version)
+	a.routes.Handle(webhookPath, hook)
+	a.routes.HandleFunc("GET /healthz", healthz)
+	a.routes.HandleFunc("GET /readyz", a.readyz)
+	a.routes.Handle("GET /metrics", metrics.handler())
 	return a, nil
+}
+
+// keeper is where the last logs of previews are kept; nil when that is switched off or not possible. It is a help: previews work without it.
+func (a *App) keeper(hide *redact.Redactor) worker.Keeper {
+	dir := a.config.Place()
+	if dir == "" {
+		return nil
+	}
+	store, err := kept.Open(kept.Options{Dir: dir, For: a.config.Kept.For, Bytes: int64(a.config.Kept.Megabytes) << 20, Hide: hide})
+	if err != nil {
+		a.log.Error("no logs are kept", "directory", dir, "error", err)
+		return nil
+	}
+	a.kept = store
+	return store
+}
+
+// channels are the jobs that tell of previews on GitHub beside the comment. With a token there are no check runs: only Apps write them.
+func channels(g config.GitHub) (kinds []preview.JobKind) {
+	if g.Checks && g.Token == "" {
+		kinds = append(kinds, preview.JobCheck)
+	}
+	if g.Deployments {
+		kinds = append(kinds, preview.JobEnvironment)
+	}
+	return kinds
 }
 
 // OpenStore opens the database as the configuration says, with the keys.
@@ -146,7 +176,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 		return fmt.Errorf("listen on %s: %w", a.config.Listen, err)
 	}
 	server := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		Handler: a.routes, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
@@ -156,6 +186,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 		listening(listener.Addr().String())
 	}
 	go a.look(ctx)
+	a.inviteOperator(ctx, listener.Addr().String())
 
 	work, stopWork := context.WithCancel(ctx)
 	worked := make(chan error, 1)
@@ -182,10 +213,14 @@ func (a *App) Close() error {
 	if a.render != nil {
 		a.render.Close()
 	}
-	if a.store == nil {
-		return nil
+	var err error
+	if a.kept != nil {
+		err, a.kept = a.kept.Close(), nil
 	}
-	return a.store.Close()
+	if a.store == nil {
+		return err
+	}
+	return errors.Join(err, a.store.Close())
 }
 
 // holder names this process in leases.

@@ -15,6 +15,7 @@ import (
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/ghapp"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 )
 
 // DoctorOptions say what doctor looks at.
@@ -25,33 +26,40 @@ type DoctorOptions struct {
 
 // Doctor returns the checks of everything that the configuration names. A part that cannot even be set up is a finding of its own.
 func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Check {
-	checks := clusterChecks(ctx, c)
+	checks := clusterChecks(ctx, c, o)
 	if c.Preview.Domain != "" {
 		checks = append(checks, doctor.DNS(c.Preview.Domain, net.DefaultResolver.LookupHost), doctor.Apart(c.Preview.Domain, c.PublicURL))
 	}
 	if o.Pre {
 		return append(checks, doctor.Reach("GitHub", "API", c.GitHub.APIURL, time.Now))
 	}
-	github, err := newGitHub(c, o.Version)
-	if err != nil {
-		checks = append(checks, broken("GitHub", "credentials", err, "Correct the section github of the configuration."))
-	} else {
-		checks = append(checks, github.Checks(needs(c))...)
-	}
+	github, ofGitHub := githubChecks(c, o.Version)
+	checks = append(checks, ofGitHub...)
 	return append(checks, databaseCheck(c, github))
 }
 
-func clusterChecks(ctx context.Context, c config.Config) []doctor.Check {
+// githubChecks returns the checks of GitHub, and the client they use; nil when it cannot be set up, which is a finding of its own.
+func githubChecks(c config.Config, version string) (*ghapp.Client, []doctor.Check) {
+	github, err := newGitHub(c, version)
+	if err != nil {
+		return nil, []doctor.Check{broken("GitHub", "credentials", err, "Correct the section github of the configuration.")}
+	}
+	return github, github.Checks(needs(c))
+}
+
+func clusterChecks(ctx context.Context, c config.Config, o DoctorOptions) []doctor.Check {
 	k, err := cluster.New(ctx, cluster.Options{Kubeconfig: c.Cluster.Kubeconfig, InstanceID: c.Instance, Sources: c.Cluster.SecretsNamespace})
 	if err != nil {
 		return []doctor.Check{broken("cluster", "API server", err, "Name a kubeconfig file in cluster.kubeconfig, or run inside the cluster.")}
 	}
-	return k.Checks(checkRequest(c))
+	request := checkRequest(c)
+	request.Before = o.Pre
+	return k.Checks(request)
 }
 
 // checkRequest collects what the repositories need from the cluster.
 func checkRequest(c config.Config) cluster.CheckRequest {
-	var r cluster.CheckRequest
+	r := cluster.CheckRequest{ProbeImage: c.Cluster.ProbeImage}
 	add := func(list *[]string, name string) {
 		if name != "" && !slices.Contains(*list, name) {
 			*list = append(*list, name)
@@ -78,6 +86,12 @@ func newGitHub(c config.Config, version string) (*ghapp.Client, error) {
 // needs is what GitHub must have been told for the configuration to work.
 func needs(c config.Config) ghapp.Needs {
 	needs := ghapp.AppNeeds()
+	if c.GitHub.Checks {
+		needs.Optional["checks"] = ghapp.Optional{Level: "write", For: "check runs (github.checks)"}
+	}
+	if c.GitHub.Deployments {
+		needs.Optional["deployments"] = ghapp.Optional{Level: "write", For: "environments on GitHub (github.deployments)"}
+	}
 	if c.PublicURL != "" {
 		needs.WebhookURL = c.PublicURL + webhookPath
 	}
@@ -95,14 +109,7 @@ func databaseCheck(c config.Config, github *ghapp.Client) doctor.Check {
 }
 
 func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
-	say := func(name string, err error, found, fix string) {
-		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
-		if err != nil {
-			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
-			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
-		}
-		findings = append(findings, f)
-	}
+	say := sayer(&findings)
 	if !strings.Contains(c.Database, "://") { // opening it would make it
 		if _, err := os.Stat(c.Database); err != nil {
 			say("database", err, "", "catalyst migrate")
@@ -122,6 +129,12 @@ func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (
 			say("database", err, "", "See whether the disk is full.")
 		}
 	}()
+	return append(findings, findingsOf(ctx, db, c, github)...)
+}
+
+// findingsOf looks at an open database. github may be nil.
+func findingsOf(ctx context.Context, db *store.Store, c config.Config, github *ghapp.Client) (findings []doctor.Finding) {
+	say := sayer(&findings)
 	now, err := db.Time(ctx)
 	say("database", err, "answers", "Correct `database` in the configuration, or start the database server.")
 	if err != nil {
@@ -149,6 +162,18 @@ func checkDatabase(ctx context.Context, c config.Config, github *ghapp.Client) (
 		findings = append(findings, checkNames(ctx, c, github, db)...)
 	}
 	return findings
+}
+
+// sayer returns what adds a finding about the database.
+func sayer(findings *[]doctor.Finding) func(name string, err error, found, fix string) {
+	return func(name string, err error, found, fix string) {
+		f := doctor.Finding{Group: databaseGroup, Name: name, Status: doctor.OK, Found: found}
+		if err != nil {
+			f.Status, f.Found, f.Fix = doctor.Fail, err.Error(), fix
+			f.Why = "Catalyst keeps everything there: without it no delivery is accepted."
+		}
+		*findings = append(*findings, f)
+	}
 }
 
 // broken is the check of a part that cannot be set up.

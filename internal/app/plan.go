@@ -92,14 +92,16 @@ func (s *planner) Plan(ctx context.Context, p preview.Preview) (worker.Plan, err
 	if err != nil {
 		return worker.Plan{}, err
 	}
+	trust := s.access(r.Name).Trust(p.PullRequest)
 	return worker.Plan{
-		Trust: s.access(r.Name).Trust(p.PullRequest),
+		Trust: trust,
 		Host:  host,
 		Chart: chart.Spec{ChartPath: r.Chart, ValuesFile: r.Values},
 		Values: chart.ValuesInput{
 			Base: s.config.Preview.Values, ImageRepository: r.Image.Repository, ImageTag: tag, Host: host,
 			IngressClass: r.IngressClass, Issuer: r.Issuer, TLSSecret: r.TLSSecret, Number: p.Number, Branch: p.Branch,
 		},
+		Guards:  guards(s.config.Preview, r, host, trust),
 		Secrets: secrets(r, p),
 		URL:     s.url,
 	}, nil

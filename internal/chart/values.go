@@ -33,6 +33,8 @@ type ValuesInput struct {
 // chart whose hosts are plain strings gets a plain string. All further hosts are dropped: a preview answers under its own
 // host only. ingress.tls becomes one entry for the TLS secret, or empty.
 //
+// serviceAccount.automount is false where the chart has such a value.
+//
 // Branch names and the like are data and are never parsed. The input is not changed, and the result shares nothing with it.
 //
 // The two files are foreign, and reading YAML costs many times its size: this belongs into the process that renders. A file that cannot be
@@ -60,7 +62,7 @@ func Values(in ValuesInput) (map[string]any, error) {
 	if in.TLSSecret != "" {
 		ingress["tls"] = []any{map[string]any{"secretName": in.TLSSecret, "hosts": []any{in.Host}}}
 	}
-	return Merge(Merge(in.Base, repository), map[string]any{
+	own := map[string]any{
 		"image":   image,
 		"ingress": ingress,
 		"resources": map[string]any{
@@ -72,7 +74,12 @@ func Values(in ValuesInput) (map[string]any, error) {
 		"pullRequest":  map[string]any{"number": in.Number, "branch": in.Branch},
 		"autoScaling":  map[string]any{"enabled": false},
 		"autoscaling":  map[string]any{"enabled": false}, // as `helm create` spells it
-	}), nil
+	}
+	if account, ok := defaults["serviceAccount"].(map[string]any); ok && account["automount"] != nil {
+		// The charts of `helm create` ask for a token otherwise, and pods of a preview get none.
+		own["serviceAccount"] = map[string]any{"automount": false}
+	}
+	return Merge(Merge(in.Base, repository), own), nil
 }
 
 // parse reads the chart's own values and the repository's.

@@ -125,6 +125,21 @@ func TestValuesLeast(t *testing.T) {
 	}
 }
 
+// TestNoToken: the charts of `helm create` mount a token unless they are told otherwise; a chart that knows no such value gets none.
+func TestNoToken(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		"serviceAccount: {create: true, automount: true}": map[string]any{"automount": false},
+		"serviceAccount: {create: true}":                  nil,
+		"replicaCount: 1":                                 nil,
+	} {
+		got := values(t, ValuesInput{Chart: &Chart{Files: []File{{Name: "values.yaml", Data: []byte(text)}}}})["serviceAccount"]
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", text, d)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, chart, base, repository, want string }{

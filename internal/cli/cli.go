@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
+	"catalyst.dev/catalyst/client"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/redact"
@@ -18,10 +20,13 @@ import (
 // Exit codes, stable for scripts.
 const (
 	ExitOK        = 0
-	ExitFailure   = 1 // something did not work
-	ExitUsage     = 2 // the command line or the configuration is wrong
-	ExitNotReady  = 3 // a step has to come first, for example a migration
-	ExitUnhealthy = 6 // a check of `catalyst doctor` failed
+	ExitFailure   = 1  // something did not work
+	ExitNotFound  = 3  // there is no such preview or delivery
+	ExitForbidden = 4  // not signed in, or not allowed
+	ExitFailed    = 5  // the command worked: the preview failed
+	ExitUnhealthy = 6  // a check of `catalyst doctor` failed, or a step has to come first, for example a migration
+	ExitPending   = 8  // what was waited for still goes on
+	ExitUsage     = 64 // the command line or the configuration is wrong
 )
 
 // Version is set when a release is built.
@@ -51,16 +56,28 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if errors.Is(err, errUnhealthy) {
 		return ExitUnhealthy
 	}
-	_, _ = fmt.Fprintf(s.Err, "catalyst: %s\n", s.known.String(err.Error()))
+	_, _ = fmt.Fprintf(s.Err, "catalyst: %s%s\n", s.known.String(err.Error()), next(err))
+	return exitCode(err)
+}
+
+// exitCode is the table of exit codes.
+func exitCode(err error) int {
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, preview.ErrInvalid):
 		return ExitUsage
 	case errors.Is(err, preview.ErrNotReady):
-		return ExitNotReady
-	default:
-		return ExitFailure
+		return ExitUnhealthy
+	case errors.Is(err, errPreviewFailed):
+		return ExitFailed
+	case errors.Is(err, errPending):
+		return ExitPending
+	case client.IsStatus(err, http.StatusNotFound):
+		return ExitNotFound
+	case client.IsStatus(err, http.StatusUnauthorized), client.IsStatus(err, http.StatusForbidden):
+		return ExitForbidden
 	}
+	return ExitFailure
 }
 
 // usageError is a mistake on the command line.
@@ -87,7 +104,8 @@ func newRootCmd(s Streams) *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newDoctorCmd(s), newKeysCmd(s), newVersionCmd(s), newRenderCmd(s))
+	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newDoctorCmd(s), newKeysCmd(s), newVersionCmd(s), newRenderCmd(s),
+		newPreviewsCmd(s), newDeliveriesCmd(s), newProbeNetworkCmd(s))
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -17,6 +16,8 @@ type CheckRequest struct {
 	Issuers        []string // cert-manager's ClusterIssuers
 	Secrets        []string // names of the Secrets that are copied
 	Now            func() time.Time
+	Before         bool   // before deploy/manifests are applied: what they make is not looked for
+	ProbeImage     string // Catalyst's own image, to find out whether NetworkPolicy is enforced; "" means that this is not found out
 }
 
 // Finding is the result of one check of the cluster.
@@ -30,26 +31,18 @@ type Finding struct {
 	Fix     string // what to do; "" when OK
 }
 
-// right is something Catalyst must be allowed to do in every namespace it makes.
-type right struct{ group, resource, sub, verbs string }
+// right is something Catalyst must be allowed to do in the whole cluster. name is that of the one object that is meant, "" for all.
+type right struct{ group, resource, sub, name, verbs string }
 
 func rights() []right {
+	const rbac = "rbac.authorization.k8s.io"
 	return []right{
-		{"", "namespaces", "", "create delete get list watch patch"},
-		{"", "secrets", "", "create delete get list update patch"},
-		{"", "configmaps", "", "create delete get patch"},
-		{"", "services", "", "create delete get list patch"},
-		{"", "pods", "", "delete get list watch"},
-		{"", "pods", "log", "get"},
-		{"", "events", "", "list watch"},
-		{"apps", "deployments", "", "create delete get list watch patch"},
-		{"apps", "statefulsets", "", "create delete get list watch patch"},
-		{"apps", "daemonsets", "", "delete list"},
-		{"apps", "replicasets", "", "delete get list"},
-		{"batch", "jobs", "", "create delete get list watch patch"},
-		{"batch", "cronjobs", "", "delete list"},
-		{"", "replicationcontrollers", "", "delete list"},
-		{"networking.k8s.io", "ingresses", "", "create delete get list patch"},
+		{"", "namespaces", "", "", "create delete get list patch watch"},
+		{rbac, "rolebindings", "", "", "create"},
+		{rbac, "clusterroles", "", guardianRole, "bind get"},
+		{rbac, "clusterroles", "", deployerRole, "bind get"},
+		{"networking.k8s.io", "ingressclasses", "", "", "get list"},
+		{"storage.k8s.io", "storageclasses", "", "", "list"},
 	}
 }
 
@@ -58,12 +51,15 @@ func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
 	if r.sub != "" {
 		name += "/" + r.sub
 	}
+	if r.name != "" {
+		name += " " + r.name
+	}
 	f := Finding{Name: "may manage " + name, OK: true, Found: "may " + strings.ReplaceAll(r.verbs, " ", ", ")}
 	var denied []string
 	for _, verb := range strings.Fields(r.verbs) {
 		review, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Group: r.group, Resource: r.resource, Subresource: r.sub, Verb: verb,
+				Group: r.group, Resource: r.resource, Subresource: r.sub, Name: r.name, Verb: verb,
 			}},
 		}, metav1.CreateOptions{})
 		if err != nil {
@@ -80,12 +76,11 @@ func (c *Cluster) checkRight(ctx context.Context, r right) Finding {
 	if len(denied) == 0 {
 		return f
 	}
-	group := r.group
 	return Finding{
 		Name:  f.Name,
 		Found: "may not " + strings.Join(denied, ", "),
-		Why:   "Previews that have such objects cannot be made, watched or taken away.",
-		Fix:   fmt.Sprintf("Add to Catalyst's ClusterRole: {apiGroups: [%q], resources: [%s], verbs: [%s]}.", group, name, strings.Join(denied, ", ")),
+		Why:   "Without it previews cannot be made, guarded or taken away.",
+		Fix:   "Apply deploy/manifests of this version of Catalyst, and run it as the service account they make.",
 	}
 }
 

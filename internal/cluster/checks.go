@@ -65,9 +65,15 @@ func (c *Cluster) Checks(r CheckRequest) []doctor.Check {
 	for _, source := range r.Secrets {
 		add("secret "+source, func(ctx context.Context) Finding { return c.checkSource(ctx, source) })
 	}
-	add("NetworkPolicy is enforced", func(context.Context) Finding {
-		return Finding{Unknown: true, Found: "not checked", Why: "Where it is not, previews reach each other and the cluster's network.", Fix: "Make sure that the cluster's network plugin enforces NetworkPolicy."}
-	})
+	if !r.Before {
+		for _, role := range []string{guardianRole, deployerRole} {
+			add("role "+role, func(ctx context.Context) Finding { return c.checkRole(ctx, role) })
+		}
+		add("admission policies of previews", c.checkPolicies)
+		add("held to its own namespaces", c.checkHeld)
+	}
+	add("NetworkPolicy is enforced", func(ctx context.Context) Finding { return c.checkNetworkPolicy(ctx, r.ProbeImage, probeLimit) })
+	checks[len(checks)-1].Limit = probeLimit + linger
 	return checks
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/dynamic"
@@ -38,31 +39,37 @@ type Options struct {
 	// and may be called from many goroutines.
 	Judged func(Identity, diagnose.Observed, preview.Diagnosis)
 
-	wrap func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
+	wrap      func(http.RoundTripper) http.RoundTripper // tests count and cut requests here
+	unchecked bool                                      // tests leave the friendly checks out, to see that the API server refuses by itself
 }
 
 // Cluster acts on one Kubernetes cluster on behalf of one Catalyst instance. It is safe for concurrent use.
 type Cluster struct {
-	instance string
-	renderer Renderer
-	log      *slog.Logger
-	config   *rest.Config      // host and no credentials: those are in transport
-	base     http.RoundTripper // authenticated, shared by everything
-	client   *kubernetes.Clientset
-	dynamic  *dynamic.DynamicClient
-	metadata metadata.Interface // for questions that the names alone answer
-	mapper   meta.RESTMapper
-	judged   func(Identity, diagnose.Observed, preview.Diagnosis)
-	sources  string // namespace
-	own      []string
-	learn    func(values ...string)
-	seen     memory
+	instance  string
+	unchecked bool
+	renderer  Renderer
+	log       *slog.Logger
+	config    *rest.Config      // host and no credentials: those are in transport
+	base      http.RoundTripper // authenticated, shared by everything that Catalyst does itself
+	bare      http.RoundTripper // without credentials, for what is done as somebody else
+	client    *kubernetes.Clientset
+	dynamic   *dynamic.DynamicClient
+	metadata  metadata.Interface // for questions that the names alone answer
+	mapper    meta.RESTMapper
+	judged    func(Identity, diagnose.Observed, preview.Diagnosis)
+	sources   string // namespace
+	own       []string
+	learn     func(values ...string)
+	seen      memory
 
 	drainLimit time.Duration // the constant; tests shorten it
 
 	mu             sync.Mutex // guards what follows
 	capabilities   *common.Capabilities
 	capabilitiesAt time.Time
+	defaults       *defaults
+	defaultsAt     time.Time
+	identity       rbacv1.Subject // who Catalyst is to the API server; see self
 }
 
 // New prepares to act on the cluster. It makes no request, so the API server need not answer yet (see Ping).
@@ -81,20 +88,25 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
-	if o.wrap != nil {
-		base = o.wrap(base)
+	bare, err := rest.TransportFor(rest.AnonymousClientConfig(config))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
-	base = leased{base}
+	if o.wrap != nil {
+		base, bare = o.wrap(base), o.wrap(bare)
+	}
+	base, bare = leased{base}, leased{bare}
 	host, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the API server %q: %w", config.Host, err)
 	}
 	c := &Cluster{
-		instance: o.InstanceID,
+		instance: o.InstanceID, unchecked: o.unchecked,
 		renderer: o.Renderer,
 		log:      o.Log,
 		config:   &rest.Config{Host: host.String(), QPS: -1, UserAgent: config.UserAgent},
 		base:     base,
+		bare:     bare,
 		judged:   o.Judged,
 		sources:  o.Sources,
 		own:      o.Own,

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -15,6 +17,7 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"catalyst.dev/catalyst/internal/chart"
@@ -31,6 +34,7 @@ const keptRevisions = 3
 // DeployRequest says what to put where.
 type DeployRequest struct {
 	Identity Identity
+	Attempt  int64              // grows with every attempt at the preview: a later one takes an earlier one its rights
 	Files    []File             // the chart directory
 	Layers   *chart.ValuesInput // what is laid over the chart's own values.yaml; nil: nothing but Values
 	Values   map[string]any     // laid over all of them
@@ -66,8 +70,11 @@ type Deployed struct {
 // It returns when everything is applied and the hooks are through. When ctx ends, no further write leaves and Deploy returns as soon as
 // the ones under way are answered, with the release marked failed: nothing is written after its return.
 //
-// A *preview.Failure is CHART_INVALID, VALUES, RENDER, RENDER_LIMIT, SANDBOX, APPLY, HOOK_FAILED or, from the pods of a hook, one of this
-// package's codes.
+// The chart, its hooks among it, is applied as a service account that this attempt alone has, and that may do no more than a chart should. Only the
+// release's record is written by Catalyst itself: were it written as the deployer, a chart could write it too, and Catalyst reads what is in it.
+//
+// A *preview.Failure is CHART_INVALID, VALUES, RENDER, RENDER_LIMIT, SANDBOX, APPLY, NAMESPACE (the role of deployments is missing), HOOK_FAILED or, from the
+// pods of a hook, one of this package's codes. preview.ErrStale means that a later attempt has begun.
 func (c *Cluster) Deploy(ctx context.Context, r DeployRequest) (_ Deployed, err error) {
 	defer func() { err = c.hidden(ctx, r.Identity, err) }()
 	if c.renderer == nil {
@@ -94,7 +101,10 @@ type operation struct {
 	c       *Cluster
 	ctx     context.Context
 	r       DeployRequest
-	gate    *gate
+	own     *gate // for what Catalyst does itself
+	gate    *gate // for what the deployer does
+	client  *kubernetes.Clientset
+	hired   func() (*deployer, error) // waits for the deployer; nil before it is looked for
 	applier *applier
 	records *records
 	objects []ObjectRef
@@ -109,15 +119,66 @@ func (c *Cluster) newOperation(ctx context.Context, r DeployRequest) *operation 
 	if r.Step == nil {
 		r.Step = func(preview.StepName) func(error) { return func(error) {} }
 	}
-	g := &gate{ctx: ctx, next: c.base}
 	rendering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	return &operation{c: c, ctx: ctx, r: r, gate: g, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+	op := &operation{c: c, ctx: ctx, r: r, own: &gate{ctx: ctx, next: c.base}, rendering: rendering, settle: context.AfterFunc(ctx, cancel)}
+	op.gate = &gate{ctx: ctx, next: asDeployer{op}}
+	return op
 }
 
-// end returns when nothing of the operation is under way any more.
+// asDeployer makes requests as the deployer of an operation, once it has one.
+type asDeployer struct{ op *operation }
+
+// RoundTrip implements http.RoundTripper.
+func (a asDeployer) RoundTrip(req *http.Request) (*http.Response, error) {
+	as, err := a.op.hired()
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
+	}
+	return as.RoundTrip(req)
+}
+
+// hire has the deployer made meanwhile. Call it when the namespace is surely the preview's.
+func (op *operation) hire() {
+	type result struct {
+		as  *deployer
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		as, err := op.c.hire(op.ctx, op.client, op.r.Identity.Namespace, op.r.Attempt)
+		if err == nil {
+			err = as.ready(op.ctx)
+		}
+		done <- result{as, err}
+	}()
+	op.hired = sync.OnceValues(func() (*deployer, error) {
+		r := <-done
+		return r.as, r.err
+	})
+}
+
+// end takes the deployer its rights and returns when nothing of the operation is under way any more.
 func (op *operation) end() {
 	op.settle()
 	op.gate.close()
+	if op.hired == nil {
+		op.own.close()
+		return
+	}
+	as, _ := op.hired()
+	op.own.close()
+	if as == nil {
+		return
+	}
+	// Also when the operation was stopped: the lease, not its context, says whether it may still write.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(op.ctx), linger)
+	defer cancel()
+	if err := as.dismiss(ctx, op.c.client); err != nil {
+		op.c.log.WarnContext(ctx, "deployer left to the next deployment", "namespace", op.r.Identity.Namespace, "err", err)
+	}
 }
 
 func (op *operation) run() (Deployed, error) {
@@ -126,6 +187,13 @@ func (op *operation) run() (Deployed, error) {
 	} else if ns.DeletionTimestamp != nil {
 		return Deployed{}, fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
 	}
+	config := rest.CopyConfig(op.c.config)
+	config.Transport = op.own
+	var err error
+	if op.client, err = kubernetes.NewForConfig(config); err != nil {
+		return Deployed{}, err
+	}
+	op.hire()
 	helm, err := op.configure()
 	if err != nil {
 		return Deployed{}, err
@@ -135,6 +203,9 @@ func (op *operation) run() (Deployed, error) {
 	rendered, err := op.render(first, number, helm.Capabilities)
 	end(err)
 	if err != nil {
+		return Deployed{}, err
+	}
+	if _, err := op.hired(); err != nil {
 		return Deployed{}, err
 	}
 	if err := op.recover(helm); err != nil {
@@ -162,16 +233,12 @@ func (op *operation) configure() (*action.Configuration, error) {
 	config.Transport = op.gate
 	mapper := &kinds{RESTMapper: op.c.mapper}
 	f := factory{config: config, mapper: mapper}
-	clients, err := f.KubernetesClientSet()
-	if err != nil {
-		return nil, err
-	}
-	capabilities, err := op.c.currentCapabilities(clients.Discovery())
+	capabilities, err := op.c.currentCapabilities(op.client.Discovery())
 	if err != nil {
 		return nil, err
 	}
 	log := quiet{op.c.log.With("namespace", namespace).Handler()}
-	op.records, err = readRecords(namespace, clients.CoreV1().Secrets(namespace))
+	op.records, err = readRecords(namespace, op.client.CoreV1().Secrets(namespace))
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +249,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		namespace: namespace,
 		kinds:     mapper,
 		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
+		unchecked: op.c.unchecked,
 	}
 	op.applier.SetLogger(log)
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(log))
@@ -259,7 +327,10 @@ func (op *operation) beforeApply(rel *release.Release) error {
 // explain tells the user's mistakes from outages.
 func (op *operation) explain(err error) error {
 	var failure *preview.Failure
+	as, _ := op.hired()
 	switch {
+	case unauthorized(err) && as.overtaken(op.ctx):
+		return fmt.Errorf("overtaken by a later attempt: %w: %w", err, preview.ErrStale)
 	case errors.As(err, &failure):
 		return err
 	case !op.applier.built:

@@ -45,7 +45,7 @@ type object struct {
 // Nothing is deleted but what was in that namespace: all of it is read before the namespace is read again, and each object goes by its
 // own UID. A kind that may not be listed or deleted, and pods that do not go, hold nothing up for good.
 func (c *Cluster) drain(ctx context.Context, id Identity) error {
-	found, err := c.running(ctx, id.Namespace)
+	found, err := c.runningAsGuardian(ctx, id.Namespace)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -66,16 +66,38 @@ func (c *Cluster) drain(ctx context.Context, id Identity) error {
 	return c.waitPodless(ctx, id.Namespace)
 }
 
-// running lists what runs in the namespace.
-func (c *Cluster) running(ctx context.Context, namespace string) ([]object, error) {
+// runningAsGuardian is running, with Catalyst's role in the namespace bound if it is not: an older Catalyst made it, or somebody took the binding away.
+func (c *Cluster) runningAsGuardian(ctx context.Context, namespace string) ([]object, error) {
+	found, denied, err := c.running(ctx, namespace)
+	if err != nil || denied == nil {
+		return found, err
+	}
+	bound := c.asGuardian(ctx, namespace, true, func(ctx context.Context) error {
+		if found, denied, err = c.running(ctx, namespace); err != nil {
+			return err
+		}
+		return denied
+	})
+	if err == nil && bound != nil && ctx.Err() == nil {
+		c.log.WarnContext(ctx, "not all that runs is looked at before its namespace is deleted", "namespace", namespace, "err", bound)
+	}
+	return found, err
+}
+
+// running lists what runs in the namespace. denied is the refusal when some of it may not be listed.
+func (c *Cluster) running(ctx context.Context, namespace string) (found []object, denied, err error) {
 	var mu sync.Mutex
-	var found []object
 	var all errgroup.Group
 	for _, resource := range runners {
 		all.Go(func() error {
 			list, err := c.metadata.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
-			if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-				c.log.WarnContext(ctx, "not looked at before its namespace is deleted", "namespace", namespace, "resource", resource.Resource, "err", err)
+			if apierrors.IsForbidden(err) {
+				mu.Lock()
+				defer mu.Unlock()
+				denied = err
+				return nil
+			}
+			if apierrors.IsNotFound(err) {
 				return nil
 			}
 			if err != nil {
@@ -89,7 +111,8 @@ func (c *Cluster) running(ctx context.Context, namespace string) ([]object, erro
 			return nil
 		})
 	}
-	return found, all.Wait()
+	err = all.Wait()
+	return found, denied, err
 }
 
 // end deletes exactly this object, what it owns after it. One that is gone, or is not that one any more, is success.

@@ -89,6 +89,9 @@ func applyFailure(err error, status apierrors.APIStatus) *preview.Failure {
 	return f
 }
 
+// policyDenial stands before what an admission policy says.
+const policyDenial = "denied request: "
+
 // oneLine brings foreign text to one line of bearable length.
 func oneLine(s string) string { return limit(strings.Join(strings.Fields(s), " "), 600) }
 

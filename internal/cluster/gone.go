@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -88,7 +85,7 @@ func (c *Cluster) stuck(ctx context.Context, object *unstructured.Unstructured, 
 		case corev1.NamespaceDeletionDiscoveryFailure:
 			d.Cause = fmt.Sprintf("Namespace %s cannot be emptied: an extension API server of the cluster does not answer: %s", ns.Name, oneLine(cond.Message))
 		case corev1.NamespaceContentRemaining:
-			if held := c.holders(ctx, ns.Name, cond.Message); len(held) > 0 {
+			if held := c.holders(ctx, &ns, cond.Message); len(held) > 0 {
 				d.Cause = fmt.Sprintf("Namespace %s is held by %s.", ns.Name, held[0])
 				d.Fix = "Have the controller that put the finalizer there remove it, or remove the finalizer from the object by hand."
 				lines = append(lines, held...)
@@ -97,29 +94,4 @@ func (c *Cluster) stuck(ctx context.Context, object *unstructured.Unstructured, 
 	}
 	d.Evidence = tail(lines)
 	return preview.Fail(nil, d)
-}
-
-var remaining = regexp.MustCompile(`([a-z0-9-]+)\.([a-z0-9.-]*) has (\d+) resource instances`)
-
-// holders names the objects that are left in a namespace and have finalizers. message is the condition's: "Some resources are remaining:
-// configmaps. has 1 resource instances, widgets.example.com has 2 resource instances".
-func (c *Cluster) holders(ctx context.Context, namespace, message string) []string {
-	var held []string
-	for _, m := range remaining.FindAllStringSubmatch(message, 5) {
-		resource, err := c.mapper.ResourceFor(schema.GroupVersionResource{Group: strings.TrimSuffix(m[2], "."), Resource: m[1]})
-		if err != nil {
-			continue
-		}
-		list, err := c.dynamic.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 100})
-		if err != nil {
-			c.log.DebugContext(ctx, "remaining objects not read", "namespace", namespace, "resource", resource.Resource, "err", err)
-			continue
-		}
-		for _, object := range list.Items {
-			if len(object.GetFinalizers()) > 0 {
-				held = append(held, fmt.Sprintf("%s %q (finalizer %s)", object.GetKind(), object.GetName(), strings.Join(object.GetFinalizers(), ", ")))
-			}
-		}
-	}
-	return held
 }

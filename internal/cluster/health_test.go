@@ -105,7 +105,7 @@ func (b *bundle) create(resource schema.GroupVersionResource, text string) {
 	if err := yaml.Unmarshal([]byte(text), object); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.c.dynamic.Resource(resource).Namespace(b.id.Namespace).Create(b.t.Context(), object, metav1.CreateOptions{}); err != nil {
+	if _, err := b.anything().Resource(resource).Namespace(b.id.Namespace).Create(b.t.Context(), object, metav1.CreateOptions{}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -113,7 +113,7 @@ func (b *bundle) create(resource schema.GroupVersionResource, text string) {
 // steal deletes an object of the namespace by hand, and returns it as create takes it.
 func (b *bundle) steal(resource schema.GroupVersionResource, name string) string {
 	b.t.Helper()
-	objects := b.c.dynamic.Resource(resource).Namespace(b.id.Namespace)
+	objects := b.anything().Resource(resource).Namespace(b.id.Namespace)
 	object, err := objects.Get(b.t.Context(), name, metav1.GetOptions{})
 	if err == nil {
 		err = objects.Delete(b.t.Context(), name, metav1.DeleteOptions{})

@@ -22,8 +22,10 @@ spec:
     spec:
       restartPolicy: Never
       terminationGracePeriodSeconds: 0
+      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: migrate
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
         image: {{ .Values.hookImage | default .Values.image }}
         args: {{ toJson .Values.hook }}
         env: [{name: COMMIT, value: {{ .Values.commit | quote }}}]
@@ -35,8 +37,10 @@ metadata: {name: migrate, annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
 spec:
   restartPolicy: Never
   terminationGracePeriodSeconds: 0
+  securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
   containers:
   - name: migrate
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
     image: {{ .Values.image }}
     args: {{ toJson .Values.hook }}
     env: [{name: COMMIT, value: {{ .Values.commit | quote }}}]

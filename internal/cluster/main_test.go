@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -48,16 +49,20 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// traffic sees every request of a Cluster.
+// traffic sees every request of a Cluster, whoever it is made as.
 type traffic struct {
-	next http.RoundTripper
-
 	mu     sync.Mutex
 	log    []string // "PATCH /apis/…"
 	before func(*http.Request) (*http.Response, error)
 }
 
-func (tr *traffic) RoundTrip(req *http.Request) (*http.Response, error) {
+// through is the traffic over one transport.
+type through struct {
+	*traffic
+	next http.RoundTripper
+}
+
+func (tr through) RoundTrip(req *http.Request) (*http.Response, error) {
 	tr.mu.Lock()
 	line := req.Method + " " + req.URL.Path
 	if req.URL.Query().Get("watch") == "true" {
@@ -95,6 +100,7 @@ type bundle struct {
 	t       *testing.T
 	c       *Cluster
 	id      Identity
+	guards  Guards
 	traffic *traffic
 	admin   *kubernetes.Clientset // the cluster past the code under test
 }
@@ -115,17 +121,18 @@ func connect(t *testing.T) *bundle {
 	}
 	b := &bundle{t: t, c: c, traffic: tr, admin: admin}
 	b.id = b.identity("")
+	b.guards = guardsOf(b.id)
 	return b
 }
 
 func newCluster(t testing.TB, tr *traffic) *Cluster {
 	t.Helper()
 	c, err := New(t.Context(), Options{
-		Kubeconfig: clustertest.Kubeconfig(t),
+		Kubeconfig: clustertest.Catalyst(t, "test"),
 		InstanceID: "test",
 		Renderer:   renderer,
 		Log:        slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: logLevel()})),
-		wrap:       func(next http.RoundTripper) http.RoundTripper { tr.next = next; return tr },
+		wrap:       func(next http.RoundTripper) http.RoundTripper { return through{tr, next} },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,11 +207,46 @@ func (b *bundle) eventually(check func() error) {
 // namespace makes the namespace of the test.
 func (b *bundle) namespace() {
 	b.t.Helper()
-	uid, err := b.c.EnsureNamespace(b.t.Context(), b.id)
+	uid, err := b.c.EnsureNamespace(b.t.Context(), b.id, b.guards)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.id.UID = uid
+}
+
+// anything is the cluster past the code under test, for objects of any kind.
+func (b *bundle) anything() dynamic.Interface {
+	b.t.Helper()
+	config, err := restConfig(clustertest.Kubeconfig(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return client
+}
+
+// guardsOf are the guards that the configuration gives a preview when it says nothing.
+func guardsOf(id Identity) Guards {
+	return Guards{
+		PodSecurity: "restricted",
+		Host:        id.Namespace + ".preview.localhost",
+		Annotations: []string{"cert-manager.io/cluster-issuer"},
+		Quota: Quota{
+			Pods:     30,
+			Requests: Resources{"4", "8Gi", "32Gi"},
+			Limits:   Resources{"16", "16Gi", "32Gi"},
+			Volumes:  5, VolumeStorage: "20Gi",
+		},
+		Container: ContainerLimits{
+			Request: Resources{"100m", "128Mi", "64Mi"},
+			Limit:   Resources{"500m", "512Mi", "1Gi"},
+			Max:     Resources{"4", "8Gi", "8Gi"},
+		},
+		Network: Network{IngressNamespaces: "kubernetes.io/metadata.name=ingress-nginx", DNSNamespaces: "kubernetes.io/metadata.name=kube-system"},
+	}
 }
 
 // makeChart makes a chart of templates: name → text.
@@ -229,8 +271,10 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       terminationGracePeriodSeconds: 1
+      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: web
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
         image: {{ .Values.image }}
         args: {{ toJson .Values.args }}
         env: [{name: COMMIT, value: {{ .Values.commit | quote }}}]

@@ -67,10 +67,15 @@ func (c *Cluster) live(ctx context.Context, id Identity) (*corev1.Namespace, err
 	return ns, nil
 }
 
-// EnsureNamespace makes the namespace, or finds it, and returns its UID. One that exists is ours only with exactly our labels;
-// otherwise it is left as it is and the error is preview.ErrConflict. preview.ErrNotReady means that it is still being deleted.
-// When id.UID is set and the namespace has meanwhile been made anew with our labels, the new UID is returned.
-func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string, err error) {
+// EnsureNamespace makes the namespace, or finds it, sees to its guards and returns its UID, which comes with an error too when the namespace is
+// there but not guarded. One that exists is ours only with exactly our labels; otherwise it is left as it is and the error is preview.ErrConflict.
+// preview.ErrNotReady means that it is still being deleted. When id.UID is set and the namespace has meanwhile been made anew
+// with our labels, the new UID is returned.
+func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity, g Guards) (uid string, err error) {
+	labels, annotations, err := c.namespaceGuards(ctx, id, g)
+	if err != nil {
+		return "", kind(err)
+	}
 	// Between "it exists" and reading it, it may go away, and between that and creating it, come back: a few rounds settle it.
 	const rounds = 4
 	create := id.UID == ""
@@ -78,10 +83,8 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string,
 		var ns *corev1.Namespace
 		if create {
 			ns, err = c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-				Name:        id.Namespace,
-				Labels:      c.labels(id),
-				Annotations: map[string]string{AnnotationRepository: id.Repository},
-			}}, metav1.CreateOptions{})
+				Name: id.Namespace, Labels: labels, Annotations: annotations,
+			}}, metav1.CreateOptions{FieldManager: fieldManager})
 		} else {
 			ns, err = c.client.CoreV1().Namespaces().Get(ctx, id.Namespace, metav1.GetOptions{})
 		}
@@ -90,7 +93,7 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string,
 			continue
 		}
 		if err != nil {
-			return "", kind(fmt.Errorf("make namespace %s: %w", id.Namespace, err))
+			return "", kind(c.heldBack(fmt.Errorf("make namespace %s: %w", id.Namespace, err)))
 		}
 		if err := c.owns(ns, id); err != nil {
 			return "", err
@@ -98,7 +101,7 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity) (uid string,
 		if ns.DeletionTimestamp != nil {
 			return "", fmt.Errorf("namespace %s is still being deleted: %w", id.Namespace, preview.ErrNotReady)
 		}
-		return string(ns.UID), nil
+		return string(ns.UID), kind(c.keepGuards(ctx, ns, id, g, create))
 	}
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
 }
@@ -119,6 +122,7 @@ func (c *Cluster) DeleteNamespace(ctx context.Context, id Identity) error {
 	} else if err != nil {
 		return fmt.Errorf("empty namespace %s: %w", id.Namespace, err)
 	}
+	c.noteHolders(ctx, ns)
 	const rounds = 4
 	for range rounds {
 		if ns, err = c.doomed(ctx, id); ns == nil {
@@ -166,6 +170,9 @@ func (c *Cluster) Namespaces(ctx context.Context) ([]Identity, error) {
 			return nil, kind(fmt.Errorf("list namespaces labelled %s: %w", selector, err))
 		}
 		for _, ns := range page.Items {
+			if ns.Labels[labelProbe] != "" {
+				continue
+			}
 			id, err := identityOf(&ns)
 			if err != nil {
 				c.log.WarnContext(ctx, "namespace with our label but without a pull request: left alone", "namespace", ns.Name, "err", err)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
-	uid, err := b.c.EnsureNamespace(t.Context(), b.id)
+	uid, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +30,15 @@ func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 		"catalyst.dev/instance": "test", "catalyst.dev/repository-id": "4711", "catalyst.dev/pull-request": "1",
 		"app.kubernetes.io/managed-by": "catalyst",
 	}
+	maps.Copy(want, podSecurity("restricted"))
 	if d := cmp.Diff(want, ns.Labels); d != "" {
 		t.Errorf("labels (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(map[string]string{"catalyst.dev/repository": "acme/web"}, ns.Annotations); d != "" {
+	if d := cmp.Diff(map[string]string{
+		"catalyst.dev/repository": "acme/web", "catalyst.dev/host": b.id.Namespace + ".preview.localhost", "catalyst.dev/ingress-class": "local",
+		"catalyst.dev/pods": "30", "catalyst.dev/annotations": "cert-manager.io/cluster-issuer",
+		"catalyst.dev/gateway": "", "catalyst.dev/registries": "", "catalyst.dev/storage-classes": "",
+	}, ns.Annotations); d != "" {
 		t.Errorf("annotations (-want +got):\n%s", d)
 	}
 	if uid == "" || uid != string(ns.UID) {
@@ -41,7 +47,7 @@ func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 	for _, known := range []string{"", uid, "00000000-0000-4000-8000-000000000000"} { // the last: made anew meanwhile, and ours
 		id := b.id
 		id.UID = known
-		if again, err := b.c.EnsureNamespace(t.Context(), id); err != nil || again != uid {
+		if again, err := b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); err != nil || again != uid {
 			t.Errorf("ensure again knowing %q: %q, %v", known, again, err)
 		}
 	}
@@ -62,7 +68,7 @@ func TestEnsureNamespaceByManyAtOnce(t *testing.T) {
 	uids := make(chan string)
 	for range 8 {
 		go func() {
-			uid, err := b.c.EnsureNamespace(t.Context(), b.id)
+			uid, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id))
 			if err != nil {
 				t.Error(err)
 			}
@@ -99,7 +105,7 @@ func TestForeignNamespaceIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uid, err := b.c.EnsureNamespace(t.Context(), id); !errors.Is(err, preview.ErrConflict) {
+		if uid, err := b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); !errors.Is(err, preview.ErrConflict) {
 			t.Errorf("%s: ensure: %q, %v", name, uid, err)
 		}
 		id.UID = string(made.UID)
@@ -153,7 +159,7 @@ func TestDeleteNamespace(t *testing.T) {
 	if err := b.c.DeleteNamespace(t.Context(), b.id); err != nil {
 		t.Errorf("delete what is being deleted: %v", err)
 	}
-	if _, err := b.c.EnsureNamespace(t.Context(), b.id); !errors.Is(err, preview.ErrNotReady) {
+	if _, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id)); !errors.Is(err, preview.ErrNotReady) {
 		t.Errorf("ensure what is being deleted: %v", err)
 	}
 	if _, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: web(), Values: b.values(nil)}); !errors.Is(err, preview.ErrNotReady) {

@@ -26,9 +26,31 @@ func (w *wait) observe(ctx context.Context, over bool) diagnose.Observed {
 	}
 	names := serviceNames(o.Objects)
 	for _, pod := range w.allPods() {
-		o.Pods = append(o.Pods, observedPod(pod, w.ownerOf(ctx, pod), names))
+		o.Pods = append(o.Pods, w.dated(observedPod(pod, w.ownerOf(ctx, pod), names), o.Now))
 	}
 	return o
+}
+
+// runKey names one run of a container.
+type runKey struct {
+	pod, container string // the pod by UID
+	restarts       int
+}
+
+// dated notes when each run was first seen: what nodes say of their time is not known to be right.
+func (w *wait) dated(p diagnose.Pod, now time.Time) diagnose.Pod {
+	for i := range p.Containers {
+		c := &p.Containers[i]
+		if !c.Running {
+			continue
+		}
+		r := runKey{p.UID, c.Name, c.Restarts}
+		if w.runs[r].IsZero() {
+			w.runs[r] = now
+		}
+		c.Seen = w.runs[r]
+	}
+	return p
 }
 
 func refOf(r ObjectRef) diagnose.Ref { return diagnose.Ref{Kind: r.Kind, Name: r.Name} }

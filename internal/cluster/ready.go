@@ -68,6 +68,7 @@ type wait struct {
 	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
 	errs      map[schema.GroupVersionResource]error // why there is none at the moment
 	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
+	runs      map[runKey]time.Time                  // when each was first seen
 	began     time.Time
 	hook      *diagnose.Hook // what is waited for, when it is a hook
 	evidence  evidence
@@ -81,6 +82,7 @@ func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wa
 		seen:      map[schema.GroupVersionResource]bool{},
 		errs:      map[schema.GroupVersionResource]error{},
 		owners:    map[string]*appsv1.ReplicaSet{},
+		runs:      map[runKey]time.Time{},
 		began:     time.Now(),
 	}
 }

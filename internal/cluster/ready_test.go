@@ -166,6 +166,7 @@ func TestContainersThatCannotStart(t *testing.T) {
 func TestTimeoutNamesWhatIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
+	b.guards.Container.Max.Memory, b.guards.Quota.Requests.Memory, b.guards.Quota.Limits.Memory = "8Ti", "16Ti", "16Ti"
 	b.namespace()
 	d := b.deploy(web(), map[string]any{"args": []any{"-sick"}})
 	err := b.c.WaitReady(t.Context(), b.id, d.Objects, 8*time.Second, nil)
@@ -206,10 +207,7 @@ func TestPodsThatAdmissionRefuses(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
 	b.namespace()
-	if _, err := b.admin.CoreV1().Namespaces().Patch(t.Context(), b.id.Namespace, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`), metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	d := b.deploy(web(), nil)
+	d := b.deploy(makeChart(map[string]string{"deployment.yaml": strings.Replace(deploymentTemplate, "runAsNonRoot: true, runAsUser: 65534", "runAsUser: 0", 1)}), nil)
 	wantText(t, diagnosis(t, b.ready(d)), diagnose.CodeAdmission, `Deployment "web"`, "violates PodSecurity", "runAsNonRoot")
 }
 

@@ -30,6 +30,7 @@ type records struct {
 	before  func(*release.Release) error // called before a new revision is recorded, that is before anything is applied
 }
 
+// readRecords reads and writes them as Catalyst itself. Only what has the type of a record is one: a chart cannot make that.
 func readRecords(namespace string, secrets typedcorev1.SecretInterface) (*records, error) {
 	r := &records{Memory: driver.NewMemory(), stored: driver.NewSecrets(secrets), secrets: secrets}
 	r.SetNamespace(namespace)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,7 +29,35 @@ func (b *bundle) sources() sources {
 		b.t.Fatal(err)
 	}
 	b.c.sources = s.name
+	s.allow()
 	return s
+}
+
+// allow lets Catalyst read sources, as an operator does, but not list them.
+func (s sources) allow() {
+	s.t.Helper()
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "sources"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}}}
+	if _, err := s.admin.RbacV1().Roles(s.name).Create(s.t.Context(), role, metav1.CreateOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+	self, err := s.c.self(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "sources"}, Subjects: []rbacv1.Subject{self},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "sources"},
+	}
+	if _, err := s.admin.RbacV1().RoleBindings(s.name).Create(s.t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.eventually(func() error {
+		_, err := s.c.client.CoreV1().Secrets(s.name).Get(s.t.Context(), "none", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // put makes the source, or makes it anew.

@@ -61,8 +61,10 @@ spec:
   template:
     metadata: {labels: {app: leaky}}
     spec:
+      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: leaky
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
         image: {{ .Values.image }}
         args: ["-leak"]
         env: [{name: CANARY, valueFrom: {secretKeyRef: {name: {{ .Values.secret }}, key: password}}}]

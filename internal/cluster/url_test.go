@@ -15,23 +15,24 @@ func TestURL(t *testing.T) {
 kind: Ingress
 metadata: {name: a}
 spec:
-  tls: [{hosts: [secure.example.com], secretName: cert}]
+  tls: [{hosts: [secure.{{ .Values.host }}], secretName: cert}]
   rules:
-  - http: &http {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
-  - {host: first.example.com, http: *http}
-  - {host: secure.example.com, http: *http}
+  - host: {{ .Values.host }}
+    http: &http {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+  - {host: secure.{{ .Values.host }}, http: *http}
 `, "b.yaml": `apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: b}
 spec:
   rules:
-  - host: second.example.com
+  - host: second.{{ .Values.host }}
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 `}), nil)
+	own := b.guards.Host
 	for host, want := range map[string]string{
-		"secure.example.com": "https://secure.example.com",
-		"second.example.com": "http://second.example.com",
-		"other.example.com":  "http://first.example.com",
+		"secure." + own: "https://secure." + own,
+		"second." + own: "http://second." + own,
+		"other." + own:  "http://" + own,
 	} {
 		if got, err := b.c.URL(t.Context(), b.id, d.Objects, host); got != want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", host, got, err, want)
@@ -43,7 +44,7 @@ spec:
 			others = append(others, ref)
 		}
 	}
-	if got, err := b.c.URL(t.Context(), b.id, others, "secure.example.com"); got != "" || !errors.Is(err, preview.ErrNotFound) {
+	if got, err := b.c.URL(t.Context(), b.id, others, "secure."+own); got != "" || !errors.Is(err, preview.ErrNotFound) {
 		t.Errorf("without an Ingress: %q, %v", got, err)
 	}
 }

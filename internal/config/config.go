@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type Config struct {
 	Render         Render       `key:"render"`
 	Limits         Limits       `key:"limits"`
 	Worker         Worker       `key:"worker"`
+	Access         Access       `key:"access"`
+	Kept           Kept         `key:"kept"`
 	Repositories   []Repository `key:"repositories" doc:"Repositories that get previews."`
 }
 
@@ -52,6 +55,8 @@ type GitHub struct {
 	Token                 Secret `key:"token" file:"true" doc:"Personal access token, instead of an App."`
 	WebhookSecret         Secret `key:"webhook_secret" file:"true" required:"true" doc:"Secret that signs GitHub's webhooks."`
 	WebhookSecretPrevious Secret `key:"webhook_secret_previous" file:"true" doc:"Second secret that is accepted while the secret is changed."`
+	Checks                bool   `key:"checks" default:"true" doc:"Each commit gets a check run that says how its deployment ended. Needs an App with checks: write."`
+	Deployments           bool   `key:"deployments" default:"true" doc:"Each preview is listed as an environment on GitHub, with its View deployment button. Needs deployments: write."`
 }
 
 // Host is the name of the GitHub instance as people know it: "github.com", or the server's own name.
@@ -61,6 +66,14 @@ func (g GitHub) Host() string {
 		return "github.com"
 	}
 	return u.Hostname()
+}
+
+// WebURL is the address of GitHub's pages, without a slash at the end.
+func (g GitHub) WebURL() string {
+	if g.Host() == "github.com" {
+		return "https://github.com"
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(g.APIURL, "/"), "/api/v3")
 }
 
 // WebhookSecrets returns the accepted webhook secrets, the current one first.
@@ -76,6 +89,7 @@ func (g GitHub) WebhookSecrets() [][]byte {
 type Cluster struct {
 	Kubeconfig       string `key:"kubeconfig" doc:"Path of a kubeconfig file. Unset: the cluster in which Catalyst runs."`
 	SecretsNamespace string `key:"secrets_namespace" doc:"Namespace of the Secrets that previews get copies of. Unset: the one in which Catalyst runs."`
+	ProbeImage       string `key:"probe_image" doc:"Catalyst's own image, with which it finds out at each start, by two pods in a namespace of their own, whether the cluster enforces NetworkPolicy. Unset: not found out."`
 }
 
 // Preview holds what previews of all repositories share.
@@ -89,6 +103,9 @@ type Preview struct {
 	TLSSecret    string         `key:"tls_secret" doc:"Secret with the certificate of a preview. Unset: the ingress controller's own certificate."`
 	Values       map[string]any `key:"values" file:"true" doc:"Helm values under those of all repositories (YAML)."`
 	ReadyTimeout time.Duration  `key:"ready_timeout" default:"3m" doc:"How long a deployment may take to become ready."`
+	Gateway      string         `key:"gateway" doc:"NAMESPACE/NAME of the Gateway that routes of previews may be attached to. Unset: none, so that previews have no routes of the Gateway API."`
+	PodSecurity  string         `key:"pod_security" default:"restricted" doc:"Pod Security level that previews are held to: restricted or baseline."`
+	Guards       Guards         `key:"guards"`
 }
 
 // URL returns the address of a preview with the given host.
@@ -116,6 +133,33 @@ type Worker struct {
 	Health    time.Duration `key:"health" default:"30s" doc:"Pause between two looks at the running previews."`
 }
 
+// Access says how people sign in, and who operates this Catalyst. What else somebody may do is what GitHub lets them do.
+type Access struct {
+	Operators          []string `key:"operators" doc:"Who may do everything here: logins on GitHub, or better the numeric ids of accounts, which do not change hands."`
+	OperatorToken      Secret   `key:"operator_token" file:"true" doc:"A token that may do everything, for operators' scripts and the command line. At least 32 characters."`
+	GitHubClientID     string   `key:"github_client_id" doc:"Client id of the GitHub App, with which people sign in. Needs github_client_secret and public_url. Unset: nobody signs in with GitHub."`
+	GitHubClientSecret Secret   `key:"github_client_secret" file:"true" doc:"Client secret of the GitHub App."`
+	LoginLink          bool     `key:"login_link" doc:"At the start, write a link into the log that signs its first visitor in as an operator. Only while listen is a loopback address; for trying Catalyst out."`
+}
+
+// Kept says what is kept of failed and deleted previews on this process's disk: docs/kept.md.
+type Kept struct {
+	For       time.Duration `key:"for" default:"168h" doc:"How long the last logs and events of failed and deleted previews are kept on disk. 0s: not at all."`
+	Directory string        `key:"directory" doc:"Where. Unset: kept, beside the SQLite file; with PostgreSQL nothing is kept then."`
+	Megabytes int           `key:"megabytes" default:"10" doc:"The most that is kept of one preview, in MiB. What was kept first goes first."`
+}
+
+// Place is the directory; empty when nothing is kept.
+func (c Config) Place() string {
+	switch {
+	case c.Kept.For == 0:
+		return ""
+	case c.Kept.Directory != "" || isURL(c.Database):
+		return c.Kept.Directory
+	}
+	return filepath.Join(filepath.Dir(c.Database), "kept")
+}
+
 // Limits bound what runs at once. What does not fit waits in line.
 type Limits struct {
 	Deployments           int `key:"deployments" default:"8" doc:"Deployments at once, in all processes together."`
@@ -124,7 +168,7 @@ type Limits struct {
 }
 
 // Repository is a repository that gets previews. After Load, the fields that are set for all previews (Host, IngressClass,
-// Issuer, TLSSecret) hold the value that applies.
+// Issuer, TLSSecret, PodSecurity) hold the value that applies.
 type Repository struct {
 	Name         string `key:"name" required:"true" doc:"OWNER/NAME on GitHub."`
 	ID           int64  `key:"id" doc:"GitHub's id of the repository. Set: the name counts for this one, whichever had it before. Unset: for the first one that it led to."`
@@ -135,6 +179,7 @@ type Repository struct {
 	IngressClass string `key:"ingress_class" doc:"Instead of preview.ingress_class."`
 	Issuer       string `key:"issuer" doc:"Instead of preview.issuer."`
 	TLSSecret    string `key:"tls_secret" doc:"Instead of preview.tls_secret."`
+	PodSecurity  string `key:"pod_security" doc:"Instead of preview.pod_security."`
 
 	Forks       string   `key:"forks" default:"approve" doc:"Pull requests from forks: approve (each commit waits for somebody who may write to the repository), deploy (without asking; only where everybody who can fork it is trusted) or never."`
 	TrustedBots []string `key:"trusted_bots" doc:"Logins of Apps whose branches in the repository are deployed without asking, like renovate[bot]. All others wait like forks."`

@@ -82,12 +82,20 @@ func TestDefaults(t *testing.T) {
 	got := load(t, "", enough()...)
 	want := config.Config{
 		Listen: "127.0.0.1:8090", Database: "catalyst.db", Instance: "default",
-		Log:     config.Log{Level: "info", Format: "text"},
-		GitHub:  config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush"},
-		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute},
-		Render:  config.Render{Sandbox: "required"},
-		Limits:  config.Limits{Deployments: 8},
-		Worker:  config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
+		Log:    config.Log{Level: "info", Format: "text"},
+		GitHub: config.GitHub{APIURL: "https://api.github.com/", Token: "ghp_example", WebhookSecret: "hush", Checks: true, Deployments: true},
+		Preview: config.Preview{Domain: "preview.example.com", Scheme: "https", Host: "{{.Name}}.preview.example.com", ReadyTimeout: 3 * time.Minute, PodSecurity: "restricted", Guards: config.Guards{
+			Pods: 30, Volumes: 5, ForkPercent: 50, CPURequests: "4", CPULimits: "16", MemoryRequests: "8Gi", MemoryLimits: "16Gi", EphemeralStorage: "32Gi", VolumeStorage: "20Gi",
+			ContainerCPU: "4", ContainerMemory: "8Gi", ContainerStorage: "8Gi",
+			DefaultCPURequest: "100m", DefaultMemoryRequest: "128Mi", DefaultStorageRequest: "64Mi",
+			DefaultCPULimit: "500m", DefaultMemoryLimit: "512Mi", DefaultStorageLimit: "1Gi",
+			IngressNamespaces: "kubernetes.io/metadata.name=ingress-nginx", DNSNamespaces: "kubernetes.io/metadata.name=kube-system",
+			Annotations: []string{"cert-manager.io/cluster-issuer"},
+		}},
+		Render: config.Render{Sandbox: "required"},
+		Limits: config.Limits{Deployments: 8},
+		Worker: config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
+		Kept:   config.Kept{For: 168 * time.Hour, Megabytes: 10},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -104,12 +112,12 @@ func TestExample(t *testing.T) {
 		{
 			Name: "acme/web", Values: "deploy/values-preview.yaml",
 			Image: config.Image{Repository: "ghcr.io/acme/web", Tag: "sha-{{.ShortSHA}}"},
-			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Host:  "{{.Name}}.preview.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls", PodSecurity: "restricted",
 			Forks: "never", TrustedBots: []string{"renovate[bot]", "dependabot[bot]"},
 		},
 		{
 			Name: "acme/api", Chart: "deploy/chart", Image: config.Image{Tag: "{{.SHA}}"},
-			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls",
+			Host: "{{.Repo}}-{{.Number}}.api.example.com", IngressClass: "nginx", Issuer: "letsencrypt", TLSSecret: "preview-tls", PodSecurity: "restricted",
 			Forks: "approve",
 		},
 	}
@@ -132,34 +140,60 @@ func TestExample(t *testing.T) {
 func TestEveryKeyHasAVariable(t *testing.T) {
 	t.Parallel()
 	got := load(t, "",
-		"CATALYST_LISTEN=:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
+		"CATALYST_LISTEN=127.0.0.1:1", "CATALYST_PUBLIC_URL=https://c.example.com/", "CATALYST_DATABASE=postgres://u:p@db/c", "CATALYST_INSTANCE=two",
 		"CATALYST_LOG_LEVEL=debug", "CATALYST_LOG_FORMAT=json",
 		"CATALYST_GITHUB_API_URL=http://127.0.0.1:3000/api/v3", "CATALYST_GITHUB_APP_ID=7", "CATALYST_GITHUB_PRIVATE_KEY="+appKey(),
-		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b",
+		"CATALYST_GITHUB_WEBHOOK_SECRET=a", "CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS=b", "CATALYST_GITHUB_CHECKS=false", "CATALYST_GITHUB_DEPLOYMENTS=false",
 		"CATALYST_CLUSTER_KUBECONFIG=/k", "CATALYST_PREVIEW_DOMAIN=localhost", "CATALYST_PREVIEW_SCHEME=http", "CATALYST_PREVIEW_URL_PORT=8080",
 		"CATALYST_PREVIEW_HOST={{.Repo}}-{{.Number}}.localhost", "CATALYST_PREVIEW_INGRESS_CLASS=i", "CATALYST_PREVIEW_ISSUER=is",
 		"CATALYST_PREVIEW_TLS_SECRET=t", `CATALYST_PREVIEW_VALUES={"a.b": {"c": 1}}`, "CATALYST_PREVIEW_READY_TIMEOUT=10s",
 		"CATALYST_RENDER_SANDBOX=optional",
+		`CATALYST_ACCESS_OPERATORS=["dora", "583231"]`, "CATALYST_ACCESS_OPERATOR_TOKEN=0123456789abcdef0123456789abcdef",
+		"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", "CATALYST_ACCESS_GITHUB_CLIENT_SECRET=hush", "CATALYST_ACCESS_LOGIN_LINK=true",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
+		"CATALYST_KEPT_FOR=24h", "CATALYST_KEPT_DIRECTORY=/var/kept", "CATALYST_KEPT_MEGABYTES=3",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
+		"CATALYST_CLUSTER_PROBE_IMAGE=probe", "CATALYST_PREVIEW_GATEWAY=infra/public", "CATALYST_PREVIEW_POD_SECURITY=baseline",
+		"CATALYST_PREVIEW_GUARDS_PODS=1", "CATALYST_PREVIEW_GUARDS_VOLUMES=2",
+		"CATALYST_PREVIEW_GUARDS_CPU_REQUESTS=1m", "CATALYST_PREVIEW_GUARDS_CPU_LIMITS=2m", "CATALYST_PREVIEW_GUARDS_MEMORY_REQUESTS=3Mi",
+		"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=4Mi", "CATALYST_PREVIEW_GUARDS_EPHEMERAL_STORAGE=5Mi", "CATALYST_PREVIEW_GUARDS_VOLUME_STORAGE=6Mi", "CATALYST_PREVIEW_GUARDS_FORK_PERCENT=25",
+		"CATALYST_PREVIEW_GUARDS_STORAGE_CLASSES=[fast, slow]", "CATALYST_PREVIEW_GUARDS_CONTAINER_CPU=7m", "CATALYST_PREVIEW_GUARDS_CONTAINER_MEMORY=8Mi",
+		"CATALYST_PREVIEW_GUARDS_CONTAINER_STORAGE=9Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_REQUEST=10m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_REQUEST=11Mi",
+		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_REQUEST=12Mi", "CATALYST_PREVIEW_GUARDS_DEFAULT_CPU_LIMIT=13m", "CATALYST_PREVIEW_GUARDS_DEFAULT_MEMORY_LIMIT=14Mi",
+		"CATALYST_PREVIEW_GUARDS_DEFAULT_STORAGE_LIMIT=15Mi", "CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES=a=b", "CATALYST_PREVIEW_GUARDS_INGRESS_ADDRESSES=[10.0.0.0/8]",
+		"CATALYST_PREVIEW_GUARDS_DNS_NAMESPACES=c=d", "CATALYST_PREVIEW_GUARDS_EGRESS_NAMESPACES=e=f", "CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=[10.1.0.0/16, 10.2.0.0/16]",
+		"CATALYST_PREVIEW_GUARDS_NOT_INTERNET=[203.0.113.0/24]", "CATALYST_PREVIEW_GUARDS_REGISTRIES=[ghcr.io/acme]", "CATALYST_PREVIEW_GUARDS_ANNOTATIONS=[example.com/a]",
 	)
 	want := config.Config{
-		Listen: ":1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
+		Listen: "127.0.0.1:1", PublicURL: "https://c.example.com", Database: "postgres://u:p@db/c", Instance: "two",
 		Log: config.Log{Level: "debug", Format: "json"},
 		GitHub: config.GitHub{
 			APIURL: "http://127.0.0.1:3000/api/v3/", AppID: 7, PrivateKey: config.Secret(appKey()), WebhookSecret: "a", WebhookSecretPrevious: "b",
 		},
-		Cluster: config.Cluster{Kubeconfig: "/k"},
+		Cluster: config.Cluster{Kubeconfig: "/k", ProbeImage: "probe"},
 		Preview: config.Preview{
 			Domain: "localhost", Scheme: "http", URLPort: 8080, Host: "{{.Repo}}-{{.Number}}.localhost", IngressClass: "i", Issuer: "is",
 			TLSSecret: "t", Values: map[string]any{"a.b": map[string]any{"c": 1}}, ReadyTimeout: 10 * time.Second,
+			Gateway: "infra/public", PodSecurity: "baseline", Guards: config.Guards{
+				Pods: 1, Volumes: 2, ForkPercent: 25, CPURequests: "1m", CPULimits: "2m", MemoryRequests: "3Mi", MemoryLimits: "4Mi", EphemeralStorage: "5Mi", VolumeStorage: "6Mi",
+				StorageClasses: []string{"fast", "slow"}, ContainerCPU: "7m", ContainerMemory: "8Mi", ContainerStorage: "9Mi",
+				DefaultCPURequest: "10m", DefaultMemoryRequest: "11Mi", DefaultStorageRequest: "12Mi",
+				DefaultCPULimit: "13m", DefaultMemoryLimit: "14Mi", DefaultStorageLimit: "15Mi",
+				IngressNamespaces: "a=b", IngressAddresses: []string{"10.0.0.0/8"}, DNSNamespaces: "c=d",
+				EgressNamespaces: "e=f", EgressAddresses: []string{"10.1.0.0/16", "10.2.0.0/16"}, NotInternet: []string{"203.0.113.0/24"},
+				Registries: []string{"ghcr.io/acme"}, Annotations: []string{"example.com/a"},
+			},
 		},
 		Render: config.Render{Sandbox: "optional"},
+		Access: config.Access{
+			Operators: []string{"dora", "583231"}, OperatorToken: "0123456789abcdef0123456789abcdef", GitHubClientID: "Iv1", GitHubClientSecret: "hush", LoginLink: true,
+		},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},
+		Kept:   config.Kept{For: 24 * time.Hour, Directory: "/var/kept", Megabytes: 3},
 		Repositories: []config.Repository{{
 			Name: "acme/web", Image: config.Image{Tag: "{{.Branch}}"}, Host: "{{.Repo}}-{{.Number}}.localhost",
-			IngressClass: "i", Issuer: "is", TLSSecret: "t", Forks: "approve",
+			IngressClass: "i", Issuer: "is", TLSSecret: "t", PodSecurity: "baseline", Forks: "approve",
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -272,6 +306,13 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE=" + empty, `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE): the file`},
 		{"CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE=/nowhere", `github.webhook_secret_previous (CATALYST_GITHUB_WEBHOOK_SECRET_PREVIOUS_FILE): expected a file that can be read`},
 		{"CATALYST_PREVIEW_SCHEME=http", `preview.scheme (CATALYST_PREVIEW_SCHEME) is "http": expected https`},
+		{"CATALYST_PREVIEW_POD_SECURITY=privileged", `preview.pod_security (CATALYST_PREVIEW_POD_SECURITY) is "privileged": expected restricted or baseline`},
+		{"CATALYST_PREVIEW_GATEWAY=public", `preview.gateway (CATALYST_PREVIEW_GATEWAY) is "public": expected NAMESPACE/NAME`},
+		{"CATALYST_PREVIEW_GUARDS_PODS=0", `preview.guards.pods (CATALYST_PREVIEW_GUARDS_PODS) is "0": expected a whole number from 1`},
+		{"CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS=16 GB", `preview.guards.memory_limits (CATALYST_PREVIEW_GUARDS_MEMORY_LIMITS) is "16 GB": expected a quantity`},
+		{"CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES={a: b}", `preview.guards.ingress_namespaces (CATALYST_PREVIEW_GUARDS_INGRESS_NAMESPACES) is "{a: b}": expected a label selector`},
+		{"CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES=[10.0.0.0/8, 10.0.0.1]", `preview.guards.egress_addresses[1] (CATALYST_PREVIEW_GUARDS_EGRESS_ADDRESSES) is "10.0.0.1": expected an address range`},
+		{"CATALYST_PREVIEW_GUARDS_REGISTRIES=[ghcr.io/acme/]", `preview.guards.registries[0] (CATALYST_PREVIEW_GUARDS_REGISTRIES) is "ghcr.io/acme/": expected a registry`},
 		{"CATALYST_PREVIEW_URL_PORT=70000", `preview.url_port (CATALYST_PREVIEW_URL_PORT) is "70000": expected a port`},
 		{"CATALYST_PREVIEW_ISSUER=letsencrypt", `preview.tls_secret: must be set when preview.issuer is`},
 		{"CATALYST_PREVIEW_HOST={{.Nmae}}.x", `preview.host (CATALYST_PREVIEW_HOST) is "{{.Nmae}}.x": expected a template of {{.Name}}, {{.Owner}}, {{.Repo}}, {{.Number}} and {{.Branch}} that gives a host name: {{.Nmae}} is not known`},
@@ -303,6 +344,9 @@ func TestRefused(t *testing.T) {
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db}, {name: db, from: other}]}]", `repositories[0].secrets[1].name (CATALYST_REPOSITORIES) is "db": is the name of secrets[0], too`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, forks: some}]}]", `repositories[0].secrets[0].forks (CATALYST_REPOSITORIES) is "some": expected true or false`},
 		{"CATALYST_REPOSITORIES=[{name: a/b, secrets: [{name: db, fork: true}]}]", `repositories[0].secrets[0].fork (CATALYST_REPOSITORIES): no such key; did you mean forks?`},
+		{"CATALYST_ACCESS_OPERATOR_TOKEN=short", `access.operator_token (CATALYST_ACCESS_OPERATOR_TOKEN): expected at least 32 characters`},
+		{"CATALYST_ACCESS_OPERATORS=[a b]", `access.operators[0] (CATALYST_ACCESS_OPERATORS) is "a b": expected a login on GitHub`},
+		{"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", `access.github_client_secret: must be set when access.github_client_id is`},
 		{"CATALYST_CLUSTER_SECRETS_NAMESPACE=A", `cluster.secrets_namespace (CATALYST_CLUSTER_SECRETS_NAMESPACE) is "A": expected the name of a Kubernetes object`},
 	} {
 		lines := complaints(t, "", enough(c.set)...)

@@ -47,7 +47,7 @@ func (l *loader) section(v reflect.Value, values map[string]any, prefix string) 
 			given = l.twin(k, values[name+twinSuffix])
 		}
 		if given == nil && k.Default != "" {
-			given = k.Default
+			given = l.structured(k, k.Default)
 		}
 		if given == nil || given == "" {
 			l.absent(k, given)

@@ -22,6 +22,7 @@ var (
 	labelValue      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 	repositoryName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
 	botLogin        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*\[bot\]$`)
+	accountName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 	imageRepository = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 )
 
@@ -45,6 +46,7 @@ func (c *Config) inherit() {
 		r.IngressClass = either(r.IngressClass, c.Preview.IngressClass)
 		r.Issuer = either(r.Issuer, c.Preview.Issuer)
 		r.TLSSecret = either(r.TLSSecret, c.Preview.TLSSecret)
+		r.PodSecurity = either(r.PodSecurity, c.Preview.PodSecurity)
 		for j := range r.Secrets {
 			r.Secrets[j].From = either(r.Secrets[j].From, r.Secrets[j].Name)
 		}
@@ -107,7 +109,35 @@ func (l *loader) validate(c Config) {
 	l.duration("worker.health", c.Worker.Health, time.Second)
 	l.duration("worker.lease", c.Worker.Lease, time.Second)
 	l.duration("worker.poll", c.Worker.Poll, 10*time.Millisecond)
+	l.access(c)
+	l.check("kept.for", c.Kept.For.String(), c.Kept.For == 0 || c.Kept.For >= time.Minute && c.Kept.For <= 366*24*time.Hour, "a duration from 1m to 8784h, like 168h, or 0s for never")
+	l.check("kept.megabytes", strconv.Itoa(c.Kept.Megabytes), c.Kept.Megabytes >= 1 && c.Kept.Megabytes <= 1024, "a whole number from 1 to 1024")
 	l.repositories(c)
+}
+
+// minToken is the least length of the token of operators: it is not asked for slowly, so it must be hard to guess.
+const minToken = 32
+
+func (l *loader) access(c Config) {
+	for i, o := range c.Access.Operators {
+		l.check(fmt.Sprintf("access.operators[%d]", i), o, accountName.MatchString(o), "a login on GitHub, or the numeric id of an account")
+	}
+	if t := c.Access.OperatorToken; t != "" && len(t) < minToken {
+		l.wrong("access.operator_token", "", fmt.Sprintf("expected at least %d characters: `openssl rand -hex 32` makes one", minToken))
+	}
+	switch {
+	case c.Access.GitHubClientID == "" && c.Access.GitHubClientSecret == "":
+	case c.Access.GitHubClientID == "":
+		l.wrong("access.github_client_id", "", "must be set when access.github_client_secret is: it stands on the App's settings page")
+	case c.Access.GitHubClientSecret == "":
+		l.wrong("access.github_client_secret", "", "must be set when access.github_client_id is: make one on the App's settings page")
+	case c.PublicURL == "":
+		l.wrong("public_url", "", "must be set when people sign in with GitHub: that is where GitHub sends them back to")
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if ip := net.ParseIP(host); c.Access.LoginLink && err == nil && !isLocal(host) && (ip == nil || !ip.IsLoopback()) {
+		l.wrong("access.login_link", "", "is for a listen address on loopback only: whoever reads the log could use the link")
+	}
 }
 
 func (l *loader) gitHub(g GitHub) {
@@ -144,6 +174,7 @@ func (l *loader) preview(p Preview) {
 		l.wrong("preview.tls_secret", "", "must be set when preview.issuer is: cert-manager puts the certificate there")
 	}
 	l.duration("preview.ready_timeout", p.ReadyTimeout, time.Second)
+	l.guards(p)
 	if isDNS(p.Domain) {
 		l.hostTemplate("preview.host", Repository{Name: "acme/web", Host: p.Host})
 	}
@@ -173,6 +204,9 @@ func (l *loader) repositories(c Config) {
 		}
 		if r.IngressClass != c.Preview.IngressClass {
 			l.kubernetesName(at+".ingress_class", r.IngressClass)
+		}
+		if r.PodSecurity != c.Preview.PodSecurity {
+			l.oneOf(at+".pod_security", r.PodSecurity, podSecurityLevels...)
 		}
 		if r.Issuer != c.Preview.Issuer {
 			l.kubernetesName(at+".issuer", r.Issuer)

@@ -11,7 +11,7 @@ const (
 	// quotaGrace is how long pods over the quota may wait for others to make room.
 	quotaGrace = 4 * time.Second
 	// webhookGrace is how long an admission webhook may be away: it may be starting again.
-	webhookGrace = 8 * time.Second
+	webhookGrace = 6 * time.Second
 )
 
 var (

@@ -64,6 +64,9 @@ func explains(graph map[Ref]map[Ref]bool, one, other finding) bool {
 // unnamedPatience is how long an application that ends again and again is given while something that it does not name is starting.
 const unnamedPatience = 90 * time.Second
 
+// reached is how long it may take until what is ready can be reached under its Service's name.
+const reached = 10 * time.Second
+
 // patient takes the hopelessness out of a finding that may heal: what its object needs is not there yet, or came after the last try.
 func (v *view) patient(graph map[Ref]map[Ref]bool, f finding, bad map[Ref]bool) finding {
 	if !f.hopeless || v.Over {
@@ -80,7 +83,7 @@ func (v *view) patient(graph map[Ref]map[Ref]bool, f finding, bad map[Ref]bool) 
 		case !o.Ready && needed, starts && (asks || v.Now.Sub(v.Began) < unnamedPatience):
 			f.hopeless, f.waits = false, "tries again; "+o.String()+", which it may need, is not ready yet"
 			return f
-		case o.Ready && !f.tried.IsZero() && v.readyAt(o.Ref).After(f.tried):
+		case o.Ready && !f.tried.IsZero() && v.readyAt(o.Ref).Add(reached).After(f.tried):
 			f.hopeless, f.waits = false, "tries again, now that "+o.String()+" is ready"
 			return f
 		}

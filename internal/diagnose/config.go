@@ -10,7 +10,7 @@ import (
 const (
 	// configGrace is how long a container may refer to a Secret or ConfigMap that is not there: operators make some from other
 	// objects a little later.
-	configGrace = 8 * time.Second
+	configGrace = 6 * time.Second
 	// operatorGrace is how long when there are such objects in the release.
 	operatorGrace = 60 * time.Second
 )

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,10 @@ func (v *view) crash(p Pod, c Container) *finding {
 	case end.Reason == "OOMKilled":
 		v.memory(p, c, f)
 	case v.killed(p, c, f):
+	case end.Code == 0 && c.mayBeKilled():
+		// A busy node tells late of a check that ended the container, and one that is ended so ends well.
+		f.confidence, f.hopeless = 0.6, false
+		f.because = "it ended well, and its node tells of no health check that ended it"
 	case end.Code == 126, end.Code == 127:
 		f.code, f.soft = CodeContainerStart, false
 		f.cause = fmt.Sprintf("%s has ended %s, last with exit code %d: its shell finds no such command, or may not run it.", who, times(v.ends(p, c)), end.Code)
@@ -53,6 +58,11 @@ func (v *view) crash(p Pod, c Container) *finding {
 		v.read(p, c, f)
 	}
 	return f
+}
+
+// mayBeKilled reports whether the container has a check that ends it.
+func (c Container) mayBeKilled() bool {
+	return slices.ContainsFunc(c.Probes, func(p Probe) bool { return p.Kind == "Liveness" || p.Kind == "Startup" })
 }
 
 // ends is how often a container has ended; a Job starts a new pod each time.

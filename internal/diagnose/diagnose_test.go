@@ -64,6 +64,16 @@ func running(o *diagnose.Observed) {
 	c.Probes = []diagnose.Probe{{Kind: "Readiness", By: "http", Port: diagnose.Port{Number: 8080}, Path: "/healthz"}}
 }
 
+// declared are the ports that the container declares.
+func declared(ports ...int) func(*diagnose.Observed) {
+	return container(func(c *diagnose.Container) {
+		c.Ports = nil
+		for _, n := range ports {
+			c.Ports = append(c.Ports, diagnose.Port{Number: n})
+		}
+	})
+}
+
 func event(r diagnose.Ref, reason, message string, count int) func(*diagnose.Observed) {
 	return func(o *diagnose.Observed) {
 		e := diagnose.Event{Ref: r, Warning: true, Reason: reason, Message: message, Count: count, First: before(30 * time.Second), Last: before(time.Second)}
@@ -241,22 +251,28 @@ var rules = map[string]struct {
 	"hangs":                 {someday + diagnose.CodeProbe, "in time", release(running, unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`), says("listening on :8080"))},
 	"starts slowly":         {someday + diagnose.CodeProbe, "Nothing listens", release(running, unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": dial tcp 10.1.0.3:8080: connect: connection refused`), says("loading"))},
 	"never listens":         {diagnose.CodeProbe, "Nothing listens", release(running, unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": dial tcp 10.1.0.3:8080: connect: connection refused`), says("loading"), over)},
-	"another port": {diagnose.CodePort, "listens on port 9090", release(running, container(func(c *diagnose.Container) { c.Ports = nil }),
+	"another port": {diagnose.CodePort, "listens on port 9090", release(running, declared(9090),
 		unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": dial tcp 10.1.0.3:8080: connect: connection refused`), says("listening on :9090"))},
-	"metrics first":     {someday + diagnose.CodeProbe, "", release(running, unhealthy(`Readiness probe failed: dial tcp 10.1.0.3:8080: connect: connection refused`), says("metrics server listening on :9090"))},
-	"for itself only":   {diagnose.CodePort, "its own pod only", release(running, unhealthy(`Readiness probe failed: dial tcp 10.1.0.3:8080: connect: connection refused`), says("Listening on http://127.0.0.1:8080"))},
-	"killed by a check": {diagnose.CodeLiveness, "liveness check", release(ended(3, 137, "Error"), unhealthy(`Liveness probe failed: HTTP probe failed with statuscode: 404`), event(diagnose.Ref{Kind: "Pod", Name: "web-1"}, "Killing", "Container web failed liveness probe, will be restarted", 3))},
+	"another port, perhaps": {someday + diagnose.CodePort, "listens on port 9090", release(running, declared(),
+		unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": dial tcp 10.1.0.3:8080: connect: connection refused`), says("listening on :9090"))},
+	"another port first": {someday + diagnose.CodePort, "listens on port 9090", release(running, declared(9090, 8080),
+		unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": dial tcp 10.1.0.3:8080: connect: connection refused`), says("listening on :9090"))},
+	"metrics first":                  {someday + diagnose.CodeProbe, "", release(running, unhealthy(`Readiness probe failed: dial tcp 10.1.0.3:8080: connect: connection refused`), says("metrics server listening on :9090"))},
+	"for itself only":                {diagnose.CodePort, "its own pod only", release(running, unhealthy(`Readiness probe failed: dial tcp 10.1.0.3:8080: connect: connection refused`), says("Listening on http://127.0.0.1:8080"))},
+	"ended well, perhaps by a check": {someday + diagnose.CodeCrashLoop, "does not stay", release(ended(3, 0, "Completed"), container(func(c *diagnose.Container) { c.Probes = []diagnose.Probe{{Kind: "Liveness"}} }))},
+	"killed by a check":              {diagnose.CodeLiveness, "liveness check", release(ended(3, 137, "Error"), unhealthy(`Liveness probe failed: HTTP probe failed with statuscode: 404`), event(diagnose.Ref{Kind: "Pod", Name: "web-1"}, "Killing", "Container web failed liveness probe, will be restarted", 3))},
 
-	"cluster full":            {someday + diagnose.CodeNoCapacity, "memory", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 40}))},
-	"larger than any node":    {diagnose.CodeNoCapacity, "4Ti", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 30}))},
-	"larger, but nodes come":  {someday + diagnose.CodeNoCapacity, "", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 30, Scaled: true}))},
-	"no node has the label":   {diagnose.CodeUnschedulable, "disk=ssd", release(noNode("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", diagnose.Nodes{Known: true}))},
-	"tainted":                 {diagnose.CodeUnschedulable, "gpu", release(noNode("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}.", diagnose.Nodes{Known: true}))},
-	"nodes nobody knows":      {someday + diagnose.CodeUnschedulable, "", release(noNode("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}.", diagnose.Nodes{}))},
-	"a claim that is not":     {diagnose.CodeContainerConfig, `PersistentVolumeClaim "data"`, release(noNode(`persistentvolumeclaim "data" not found`, diagnose.Nodes{}))},
-	"a volume that never was": {diagnose.CodeClaim, "storage class", release(waitsForVolume("no persistent volumes available for this claim and no storage class is set"))},
-	"no such class":           {diagnose.CodeClaim, `"fast"`, release(waitsForVolume(`storageclass.storage.k8s.io "fast" not found`))},
-	"volume on its way":       {someday + diagnose.CodeClaim, "", release(waitsForVolume("waiting for a volume to be created"))},
+	"cluster full":                 {someday + diagnose.CodeNoCapacity, "memory", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 40}))},
+	"larger than any node":         {diagnose.CodeNoCapacity, "4Ti", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 30}))},
+	"larger, but nodes come":       {someday + diagnose.CodeNoCapacity, "", release(noNode("0/1 nodes are available: 1 Insufficient memory.", diagnose.Nodes{Known: true, Memory: 8 << 30, Scaled: true}))},
+	"full, and others keep it off": {someday + diagnose.CodeNoCapacity, "", release(noNode("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }.", diagnose.Nodes{Known: true, CPU: 4}))},
+	"no node has the label":        {diagnose.CodeUnschedulable, "disk=ssd", release(noNode("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", diagnose.Nodes{Known: true}))},
+	"tainted":                      {diagnose.CodeUnschedulable, "gpu", release(noNode("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}.", diagnose.Nodes{Known: true}))},
+	"nodes nobody knows":           {someday + diagnose.CodeUnschedulable, "", release(noNode("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}.", diagnose.Nodes{}))},
+	"a claim that is not":          {diagnose.CodeContainerConfig, `PersistentVolumeClaim "data"`, release(noNode(`persistentvolumeclaim "data" not found`, diagnose.Nodes{}))},
+	"a volume that never was":      {diagnose.CodeClaim, "storage class", release(waitsForVolume("no persistent volumes available for this claim and no storage class is set"))},
+	"no such class":                {diagnose.CodeClaim, `"fast"`, release(waitsForVolume(`storageclass.storage.k8s.io "fast" not found`))},
+	"volume on its way":            {someday + diagnose.CodeClaim, "", release(waitsForVolume("waiting for a volume to be created"))},
 
 	"quota, pods":        {diagnose.CodeQuota, "pods", release(noPods(`pods "web-1" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1`))},
 	"quota, memory":      {diagnose.CodeQuota, "memory (limits)", release(noPods(`pods "web-1" is forbidden: exceeded quota: small, requested: limits.memory=1Gi, used: limits.memory=0, limited: limits.memory=512Mi`))},

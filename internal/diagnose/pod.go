@@ -42,7 +42,8 @@ type Container struct {
 	Restarts int       `json:"restarts,omitempty"`
 	Waiting  *Waits    `json:"waiting,omitempty"`
 	Running  bool      `json:"running,omitempty"`
-	Started  time.Time `json:"started,omitzero"` // of the present run
+	Started  time.Time `json:"started,omitzero"` // of the present run, by the node's clock
+	Seen     time.Time `json:"seen,omitzero"`    // when the present run was first seen, by the observer's clock
 	Ended    *End      `json:"ended,omitempty"`  // the state is terminated
 	Last     *End      `json:"last,omitempty"`   // how the run before ended
 	Ports    []Port    `json:"ports,omitempty"`  // declared

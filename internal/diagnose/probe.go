@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,11 +156,18 @@ func (v *view) closedPort(p Pod, c Container, f *finding, last answer, quiet boo
 		f.because = "it says that it listens on the loopback address"
 		f.fix = "Have it listen on all addresses (0.0.0.0 or ::) instead of 127.0.0.1 or localhost."
 	default:
-		f.code, f.line, f.confidence, f.hopeless, f.soft = CodePort, line, sure, quiet && last.Count >= 3, false
+		f.code, f.line, f.confidence, f.soft = CodePort, line, sure, false
+		// The line may be of a server beside the one that is still coming: it is the last word only where the chart says so, too.
+		f.hopeless = quiet && last.Count >= 3 && declares(c, other) && !declares(c, port)
 		f.cause = fmt.Sprintf("%s listens on port %d, and its %s check asks port %d.", who, other, ready(last.kind), port)
 		f.because = "its log names the other port"
 		f.fix = fmt.Sprintf("Set the port of the check, the container and the Service to %d in the chart, or have the application listen on %d.", other, port)
 	}
+}
+
+// declares reports whether the chart says that the container listens on the port.
+func declares(c Container, port int) bool {
+	return slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Number == port })
 }
 
 func (v *view) silence(p Pod, c Container) string {

@@ -125,10 +125,7 @@ func (v *view) deafPort(o Object, p Pod, port ServicePort) (why, fix string) {
 	if target == 0 && port.Target.Name == "" {
 		target = port.Port
 	}
-	declares := func(c Container) bool {
-		return slices.ContainsFunc(c.Ports, func(x Port) bool { return x.Number == target })
-	}
-	if target == 0 || p.ReadyAt.IsZero() || slices.ContainsFunc(p.Containers, declares) {
+	if target == 0 || p.ReadyAt.IsZero() || slices.ContainsFunc(p.Containers, func(c Container) bool { return declares(c, target) }) {
 		return "", ""
 	}
 	for _, c := range p.Containers {
@@ -136,7 +133,7 @@ func (v *view) deafPort(o Object, p Pod, port ServicePort) (why, fix string) {
 			continue
 		}
 		line, other := v.elsewhere(v.liveLog(p, c).Lines, target)
-		if line != "" && other != target && slices.ContainsFunc(c.Ports, func(x Port) bool { return x.Number == other }) {
+		if line != "" && other != target && declares(c, other) {
 			return fmt.Sprintf("%s sends to port %d of %s, which listens on %d.", o.Ref, target, v.who(p.Owner), other),
 				fmt.Sprintf("Set the Service's targetPort to %d in the chart.", other)
 		}

@@ -40,12 +40,13 @@ func (v *view) noNode(p Pod) *finding {
 		f.code, f.soft = CodeClaim, true
 		f.cause = "The pods of " + who + " wait for a volume: " + list(p.Claims) + " is not bound."
 		f.fix = "See why the claim gets no volume."
-	case hasAny(n.Message, "node affinity/selector", "untolerated taint", "didn't tolerate", "pod affinity rules", "requested node name", "node affinity conflict", "didn't match PersistentVolume"):
-		v.misfit(p, f)
-		f.hopeless = waited && !helped
+	// Where some nodes have no room and others do not fit, room is what is missing: control planes keep everybody off.
 	case insufficient.MatchString(n.Message), strings.Contains(n.Message, "Too many pods"):
 		v.full(p, f)
 		f.hopeless = f.hopeless && waited && !helped
+	case hasAny(n.Message, "node affinity/selector", "untolerated taint", "didn't tolerate", "pod affinity rules", "requested node name", "node affinity conflict", "didn't match PersistentVolume"):
+		v.misfit(p, f)
+		f.hopeless = waited && !helped
 	default:
 		f.confidence = sure
 		f.cause = "No node takes the pods of " + who + ": " + message

@@ -37,7 +37,9 @@ func Judge(o Observed) Verdict {
 	case len(causes) > 0 && causes[0].hopeless, o.Over && !v.fine(causes):
 		verdict.State = Hopeless
 	case v.fine(causes):
-		verdict.State = Fine
+		if verdict.Waits = v.unsteady(); verdict.Waits == "" {
+			verdict.State = Fine
+		}
 		return verdict
 	default:
 		verdict.Waits = v.waits(causes)

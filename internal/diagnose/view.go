@@ -98,7 +98,8 @@ func (v *view) liveLog(p Pod, c Container) Log {
 	ref := LogRef{Pod: p.Name, Container: c.Name, Restarts: c.Restarts}
 	for _, l := range slices.Backward(v.Logs) {
 		if l.LogRef == ref {
-			if v.Now.Sub(l.ReadAt) > fresh {
+			// Whether a program has gone quiet is asked as soon as it can be known.
+			if v.Now.Sub(l.ReadAt) > fresh || l.ReadAt.Sub(l.Last) < settled && v.Now.Sub(l.Last) >= settled {
 				v.wanted[ref] = true
 			}
 			return l

@@ -20,14 +20,20 @@ const checkGroup = "GitHub"
 // Needs is what a GitHub App must have been given for Catalyst to work.
 type Needs struct {
 	Permissions  map[string]string // "contents": "read"
+	Optional     map[string]Optional
 	Events       []string
 	WebhookURL   string   // where its deliveries must go; "" when that is not known
 	Repositories []string // full names that it must reach
 }
 
-// AppNeeds are the permissions and events of Catalyst's App, no more and no less.
+// Optional is a permission that a part of Catalyst needs which may be left out.
+type Optional struct{ Level, For string }
+
+// AppNeeds are the permissions and events of Catalyst's App, no more and no less. Administration is asked of nobody: an App that has it
+// takes environments away with their previews.
 func AppNeeds() Needs {
 	return Needs{
+		Optional:    map[string]Optional{},
 		Permissions: map[string]string{"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "read"},
 		Events:      []string{"pull_request", "issue_comment"},
 	}
@@ -86,7 +92,7 @@ func (c *Client) checkApp(ctx context.Context, n Needs) []doctor.Finding {
 	return []doctor.Finding{
 		{Group: checkGroup, Name: "credentials", Status: doctor.OK, Found: fmt.Sprintf("App %s (%d)", app.GetSlug(), app.GetID())},
 		doctor.Clock(checkGroup, resp.Header, c.now()),
-		permissions(granted(app.GetPermissions()), n.Permissions, app),
+		permissions(granted(app.GetPermissions()), n, app),
 		events(app.Events, n.Events, app),
 	}
 }
@@ -106,16 +112,22 @@ func granted(p *github.InstallationPermissions) map[string]string {
 	return levels
 }
 
-func permissions(have, need map[string]string, app github.App) doctor.Finding {
+func permissions(have map[string]string, n Needs, app github.App) doctor.Finding {
+	need := n.Permissions
 	rank := map[string]int{"": 0, "read": 1, "write": 2, "admin": 3}
-	var missing, spare []string
+	var missing, without, spare []string
 	for _, name := range slices.Sorted(maps.Keys(need)) {
 		if rank[have[name]] < rank[need[name]] {
 			missing = append(missing, name+":"+need[name])
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(n.Optional)) {
+		if o := n.Optional[name]; rank[have[name]] < rank[o.Level] {
+			without = append(without, name+":"+o.Level+" for "+o.For)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(have)) {
-		if rank[have[name]] > rank[need[name]] {
+		if name != "administration" && rank[have[name]] > max(rank[need[name]], rank[n.Optional[name].Level]) {
 			spare = append(spare, name+":"+have[name])
 		}
 	}
@@ -125,6 +137,10 @@ func permissions(have, need map[string]string, app github.App) doctor.Finding {
 		f.Status, f.Found = doctor.Fail, "missing: "+strings.Join(missing, ", ")
 		f.Why = "Catalyst cannot read what to deploy, or cannot say where it is."
 		f.Fix = fmt.Sprintf("Give the App these permissions on its settings page (%s), and accept them for each installation.", settings(app))
+	case len(without) > 0:
+		f.Status, f.Found = doctor.Warn, "not given: "+strings.Join(without, ", ")
+		f.Why = "Previews work, and GitHub shows less of them."
+		f.Fix = fmt.Sprintf("Give the App these permissions on its settings page (%s), and accept them for each installation; or switch these parts off.", settings(app))
 	case len(spare) > 0:
 		f.Status, f.Found = doctor.Warn, "more than needed: "+strings.Join(spare, ", ")
 		f.Why = "Who gets hold of the App's key could do that, too."

@@ -31,6 +31,7 @@ func examine(t *testing.T, o fakegithub.AppOptions, change func(*bundle)) map[st
 	}
 	client := b.connect(t, ghapp.Options{AppID: b.app.ID(), PrivateKey: b.app.KeyPEM()})
 	needs := ghapp.AppNeeds()
+	needs.Optional = optional()
 	needs.WebhookURL, needs.Repositories = hookURL, []string{"acme/web"}
 	return byName(t, doctor.Run(t.Context(), client.Checks(needs)))
 }
@@ -47,9 +48,17 @@ func byName(t *testing.T, findings []doctor.Finding) map[string]doctor.Finding {
 	return all
 }
 
+// optional are the permissions of the parts that can be switched off.
+func optional() map[string]ghapp.Optional {
+	return map[string]ghapp.Optional{"checks": {Level: "write", For: "check runs"}, "deployments": {Level: "write", For: "environments"}}
+}
+
 // exact is an App as Catalyst needs it.
 func exact() fakegithub.AppOptions {
 	n := ghapp.AppNeeds()
+	for name, o := range optional() {
+		n.Permissions[name] = o.Level
+	}
 	return fakegithub.AppOptions{Permissions: n.Permissions, Events: n.Events, WebhookURL: hookURL, WebhookSecret: "s"}
 }
 
@@ -79,9 +88,13 @@ func TestChecksFail(t *testing.T) {
 			},
 			check: "permissions", status: doctor.Fail, found: "pull_requests:write",
 		},
+		"a permission that can be done without": {
+			options: func(o *fakegithub.AppOptions) { delete(o.Permissions, "checks") },
+			check:   "permissions", status: doctor.Warn, found: "checks:write for check runs",
+		},
 		"a permission too many": {
 			options: func(o *fakegithub.AppOptions) {
-				o.Permissions = map[string]string{"metadata": "read", "contents": "write", "pull_requests": "write", "issues": "read"}
+				o.Permissions = map[string]string{"metadata": "read", "contents": "write", "pull_requests": "write", "issues": "read", "checks": "write", "deployments": "write"}
 			},
 			check: "permissions", status: doctor.Warn, found: "contents:write",
 		},

@@ -83,6 +83,7 @@ type Client struct {
 	names      map[int64]seenName  // by repository id
 	resolved   map[string]resolved // by lower-case full name
 	self       int64               // the user id of the token; 0 until asked for
+	lesser     map[int64]time.Time // installations that may not administer repositories, and until when that is believed
 }
 
 // callLimit bounds one call to the API, all its redirects and retries included.
@@ -94,7 +95,7 @@ func New(o Options) (*Client, error) {
 		appID: o.AppID, token: o.Token, log: o.Log, now: o.Now, observe: o.Observe, observeGate: o.ObserveGate,
 		writeRate: rate.Limit(cmp.Or(o.WritesPerMinute, 60) / 60), writeBurst: cmp.Or(o.WriteBurst, 10),
 		tokens: map[tokenKey]installationToken{}, homes: map[int64]int64{}, gates: map[string]*gate{},
-		names: map[int64]seenName{}, resolved: map[string]resolved{},
+		names: map[int64]seenName{}, resolved: map[string]resolved{}, lesser: map[int64]time.Time{},
 		memory: memory{answers: map[string]remembered{}}, deliveries: deliveries{lost: map[string]*lostDelivery{}},
 	}
 	if c.log == nil {

@@ -51,6 +51,7 @@ const (
 type gate struct {
 	name string
 	turn chan struct{} // holds the write that is under way: GitHub wants them one after another
+	next chan struct{} // the same for writes that are worth less, so that a slow one keeps no other waiting
 
 	mu     sync.Mutex // guards what follows
 	writes *rate.Limiter
@@ -66,7 +67,7 @@ func (c *Client) gate(name string) *gate {
 	defer c.mu.Unlock()
 	g, ok := c.gates[name]
 	if !ok {
-		g = &gate{name: name, turn: make(chan struct{}, 1), writes: rate.NewLimiter(c.writeRate, c.writeBurst)}
+		g = &gate{name: name, turn: make(chan struct{}, 1), next: make(chan struct{}, 1), writes: rate.NewLimiter(c.writeRate, c.writeBurst)}
 		c.gates[name] = g
 	}
 	return g
@@ -145,9 +146,18 @@ func (g *gate) changed(now time.Time) (state string, changed bool) {
 	return GateOpen, changed
 }
 
-// write waits for a write's turn and returns what ends it. A wait that is too long is *RateLimited.
-func (g *gate) write(ctx context.Context, now func() time.Time) (done func(), err error) {
+// write waits for a write's turn and returns what ends it. A wait that is too long is *RateLimited. One aside takes no more than half of
+// what may be written at once, and otherwise comes again later: the rest is kept for what matters more.
+func (g *gate) write(ctx context.Context, now func() time.Time, aside bool) (done func(), err error) {
 	start := now()
+	turn := g.turn
+	if aside {
+		turn = g.next
+		if short := float64(g.writes.Burst())/2 - g.writes.TokensAt(start); short > 0 {
+			wait := time.Duration((short + 1) / float64(g.writes.Limit()) * float64(time.Second))
+			return nil, &RateLimited{Until: start.Add(wait), Message: "Catalyst spaces its own writes, and this one can wait"}
+		}
+	}
 	g.mu.Lock() // a reservation is given back before another one is made, or it could not be given back whole
 	place := g.writes.ReserveN(start, 1)
 	wait := place.DelayFrom(start)
@@ -171,8 +181,8 @@ func (g *gate) write(ctx context.Context, now func() time.Time) (done func(), er
 	timer := time.NewTimer(longestWait - wait)
 	defer timer.Stop()
 	select {
-	case g.turn <- struct{}{}:
-		return func() { <-g.turn }, nil
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
 	case <-timer.C:
 		return nil, &RateLimited{Until: now().Add(time.Second), Message: "other writes of Catalyst's are under way, and slow"}
 	case <-ctx.Done():

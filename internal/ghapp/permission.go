@@ -17,17 +17,23 @@ import (
 type Permission struct {
 	UserID int64  // whose login it is now; 0 when nobody has it
 	Role   string // as GitHub calls it, for people: "write", "maintain", the name of a custom role …
+	Read   bool   // may see it
 	Write  bool   // may push to it
 }
 
 // Permission asks GitHub what a person may do in the repository. Who is not there, or has no access, may nothing: that is no
-// error. What a webhook or a pull request says about a person (author_association) is not asked: it does not tell.
+// error. An answer that has not changed costs nothing of GitHub's limit. What a webhook or a pull request says about a person (author_association) is not asked: it does not tell.
 func (c *Client) Permission(ctx context.Context, r Repo, login string) (Permission, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	var found *github.RepositoryPermissionLevel
 	err := c.at(ctx, r, func(owner, name string) (err error) {
-		found, _, err = c.gh.Repositories.GetPermissionLevel(with(ctx, "/repos/{owner}/{repo}/collaborators/{user}/permission", c.as(r)), owner, name, url.PathEscape(login))
+		path := "repos/" + owner + "/" + name + "/collaborators/" + url.PathEscape(login) + "/permission"
+		key := fmt.Sprintf("what %q may do in %d by %d", login, r.ID, r.InstallationID)
+		found, _, err = ask(with(ctx, "/repos/{owner}/{repo}/collaborators/{user}/permission", c.as(r)), c, key, path,
+			func(level *github.RepositoryPermissionLevel, _ *github.Response) (*github.RepositoryPermissionLevel, error) {
+				return level, nil
+			})
 		return err
 	})
 	switch {
@@ -45,7 +51,7 @@ func (c *Client) Permission(ctx context.Context, r Repo, login string) (Permissi
 	// A custom role has a name of its own, and the permission that it is built on.
 	write := []string{"write", "maintain", "admin"}
 	return Permission{
-		UserID: found.GetUser().GetID(), Role: role,
+		UserID: found.GetUser().GetID(), Role: role, Read: found.GetPermission() != "none",
 		Write: slices.Contains(write, role) || slices.Contains(write, found.GetPermission()),
 	}, nil
 }

@@ -16,7 +16,37 @@ import (
 
 // tokenKey is what an installation token is good for: one repository, so that a mistake in one can never touch another. One
 // for repository 0 can do no more than tell which repositories the installation has.
-type tokenKey struct{ installation, repository int64 }
+type tokenKey struct {
+	installation, repository int64
+	scope                    scope
+}
+
+// scope is what a token may do: each purpose has tokens of its own, so that a permission which an installation was not given is missed only
+// where it is needed, and each token can do as little as possible.
+type scope string
+
+const (
+	scopeMain           scope = ""               // read contents, write pull requests
+	scopeChecks         scope = "checks"         // write check runs
+	scopeDeployments    scope = "deployments"    // write deployments
+	scopeAdministration scope = "administration" // delete an environment
+)
+
+// permissions are those of a token for a repository.
+func (s scope) permissions() *github.InstallationPermissions {
+	p := &github.InstallationPermissions{Metadata: new("read")}
+	switch s {
+	case scopeChecks:
+		p.Checks = new("write")
+	case scopeDeployments:
+		p.Deployments = new("write")
+	case scopeAdministration:
+		p.Administration = new("write")
+	default:
+		p.Contents, p.PullRequests = new("read"), new("write")
+	}
+	return p
+}
 
 type installationToken struct {
 	value   string
@@ -27,15 +57,20 @@ type installationToken struct {
 const renewBefore = 5 * time.Minute
 
 // as returns the credential for calls about a repository.
-func (c *Client) as(r Repo) credential {
+func (c *Client) as(r Repo) credential { return c.within(r, scopeMain) }
+
+// within returns the credential for calls about a repository that need the permissions of a scope.
+func (c *Client) within(r Repo, s scope) credential {
 	if c.key == nil {
 		return credential{
+			aside: s != scopeMain,
 			token: func(context.Context) (string, error) { return c.token, nil },
 			gate:  func() *gate { return c.gateOf(r) },
 		}
 	}
-	k := tokenKey{r.InstallationID, r.ID}
+	k := tokenKey{r.InstallationID, r.ID, s}
 	return credential{
+		aside: s != scopeMain,
 		gate:  func() *gate { return c.gateOf(r) },
 		token: func(ctx context.Context) (string, error) { return c.installationToken(ctx, k, r) },
 		renew: func(refused string) {
@@ -104,12 +139,11 @@ func (c *Client) mint(ctx context.Context, k tokenKey, r Repo) (string, error) {
 	}
 	options := github.InstallationTokenOptions{Permissions: &github.InstallationPermissions{Metadata: new("read")}}
 	if r.ID != 0 {
-		options.RepositoryIDs = []int64{r.ID}
-		options.Permissions.Contents, options.Permissions.PullRequests = new("read"), new("write")
+		options.RepositoryIDs, options.Permissions = []int64{r.ID}, k.scope.permissions()
 	}
 	token, _, err := c.gh.Apps.CreateInstallationToken(with(ctx, mintRoute, c.asApp()), r.InstallationID, &options)
 	if err = kind(err); err != nil {
-		return "", c.noToken(r, err)
+		return "", c.noToken(r, k.scope, err)
 	}
 	if token.GetToken() == "" {
 		return "", fmt.Errorf("get a token from installation %d: the answer has none", r.InstallationID)
@@ -139,7 +173,7 @@ func (e *tokenError) Error() string { return e.text }
 func (e *tokenError) Unwrap() error { return e.kind }
 
 // noToken says in words what GitHub's refusal of a token means, and gives it the kind that it has for the repository.
-func (c *Client) noToken(r Repo, err error) error {
+func (c *Client) noToken(r Repo, s scope, err error) error {
 	about := fmt.Sprintf("get a token for repository %d from installation %d", r.ID, r.InstallationID)
 	if r.ID == 0 {
 		about = fmt.Sprintf("get a token from installation %d", r.InstallationID)
@@ -156,6 +190,9 @@ func (c *Client) noToken(r Repo, err error) error {
 		a.kind = preview.ErrGone
 	case http.StatusUnprocessableEntity:
 		about += ": the installation does not cover the repository, or its owner has not accepted the App's permissions"
+		if s != scopeMain {
+			about += " (" + string(s) + ": write)"
+		}
 		a.kind = preview.ErrForbidden
 	}
 	return &tokenError{text: about + ": " + a.Error(), kind: a.kind}

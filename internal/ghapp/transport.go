@@ -27,6 +27,7 @@ func with(ctx context.Context, route string, auth credential) context.Context {
 // credential gives the token for a request, and the gate of the identity it is counted for: which one that is may turn out only
 // with the token. renew is called after GitHub refused a token; nil: there is no other one.
 type credential struct {
+	aside bool // what is written with it is worth less than anything else: it waits for its turn apart, and its failures count for nothing
 	token func(ctx context.Context) (string, error)
 	gate  func() *gate
 	renew func(refused string)
@@ -66,7 +67,7 @@ func (t *transport) signed(req *http.Request, at call) (*http.Response, error) {
 		return nil, err
 	}
 	if isWrite(req, at.route) {
-		done, err := at.auth.gate().write(req.Context(), t.client.now)
+		done, err := at.auth.gate().write(req.Context(), t.client.now, at.auth.aside)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +113,11 @@ func (t *transport) gated(req *http.Request, at call, token string) (*http.Respo
 	}
 	resp, err := t.send(req, at.route, token)
 	v, reason := judge(req.Context(), resp, err)
-	if c.breaker.leave(c.now(), trial, v, reason) {
+	counts := v
+	if at.auth.aside && v == outage {
+		counts = unknown // one part of GitHub may be down while the others work
+	}
+	if c.breaker.leave(c.now(), trial, counts, reason) {
 		state := c.breaker.state()
 		c.log.Warn("GitHub's API", "state", state.State, "until", state.Until, "reason", state.Reason)
 		c.observeGate(state.Name, state.State)

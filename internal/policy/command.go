@@ -19,7 +19,7 @@ func commanded(s preview.State, e preview.Event, r Rules) preview.Decision {
 	switch {
 	case why != "":
 		return ignored("%s", why)
-	case s.Duplicate:
+	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Command != nil:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the comment gave its command before"}
@@ -27,7 +27,7 @@ func commanded(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("pull request #%d is closed and has no preview", e.Key.Number)
 	}
 	c := *e.Command
-	c.Outcome, c.Told, c.ReceivedAt = "", "", s.Now
+	c.Outcome, c.Told, c.Reason, c.ReceivedAt = "", "", "", s.Now
 	d := preview.Decision{Outcome: preview.DeliveryAccepted, Command: &c, Jobs: []preview.JobRequest{{Kind: preview.JobCommand}}}
 	if s.Preview == nil {
 		d.Preview = unknown(s, e)
@@ -151,6 +151,9 @@ func (x *execution) approve(s preview.State, r Rules) {
 			PreviewID: x.p.ID, Key: x.p.Key, SHA: head, HeadRepositoryID: x.p.HeadRepositoryID, BaseBranch: x.p.BaseBranch,
 			Approver: x.c.Author, ApproverID: x.c.AuthorID, CommentID: x.c.CommentID, ApprovedAt: x.now,
 		}}
+		if x.c.Origin == preview.OriginOperator {
+			x.Approvals[0].ApproverID = preview.Operators
+		}
 	} else if x.p.Wanted() && !x.p.Due() && x.p.LiveSHA == head {
 		x.finish(preview.CommandDone) // allowed before, and there
 		return
@@ -217,7 +220,9 @@ func (x *execution) diagnose(e preview.Event) {
 	switch {
 	case e.Diagnosis != nil:
 		x.answer("Looked at right now. What is wrong:")
-		x.p.Notice.Detail = e.Diagnosis.Cause
+		if x.p.Notice != nil {
+			x.p.Notice.Detail = e.Diagnosis.Cause
+		}
 	case x.p.LiveSHA != "":
 		x.answer("Looked at right now: everything that the live commit runs on is ready.")
 	case x.p.Diagnosis != nil:
@@ -264,7 +269,12 @@ func (x *execution) answer(text string) {
 	x.finish(preview.CommandDone)
 }
 
+// notice tells the answer: above the comment for a command that came by a comment, and with the command itself.
 func (x *execution) notice(text string, refused bool) {
+	x.c.Reason = text
+	if x.c.Origin != preview.OriginComment {
+		return
+	}
 	x.p.Notice = &preview.Notice{Order: x.c.Order.String(), By: x.c.Author, Text: text, Refused: refused, Until: x.now.Add(noticed)}
 	x.Jobs = append(x.Jobs, preview.JobRequest{Kind: preview.JobComment})
 }

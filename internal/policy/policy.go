@@ -18,6 +18,9 @@ type Rules struct {
 	// Access says whom the operator of the repository that is configured under this name trusts. When nil, nobody is trusted but who may push.
 	Access func(name string) Access
 
+	// Channels are the jobs that tell of a preview on GitHub beside the comment, as far as they are switched on.
+	Channels []preview.JobKind
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -29,6 +32,14 @@ const settle = 8 * time.Second
 // time, so deliveries and jobs may come twice. The error is preview.ErrNotFound for an event about a preview that does not exist, and
 // preview.ErrStale for the result of work that was overtaken.
 func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
+	d, err := decide(s, e, r)
+	if err != nil {
+		return d, err
+	}
+	return announced(s, d, r), nil
+}
+
+func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error) {
 	switch e.Kind {
 	case preview.EventHint:
 		return hint(s, e, r), nil
@@ -56,6 +67,8 @@ func Decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return told(s, e), nil
 	case preview.EventCommenting, preview.EventCommented, preview.EventCommentGone:
 		return commented(p, e), nil
+	case preview.EventChecked, preview.EventListed:
+		return written(p, e), nil
 	}
 	if e.Generation != p.Generation && e.Kind != preview.EventSuperseded {
 		return preview.Decision{}, fmt.Errorf("event %s of generation %d for %s, which is at %d: %w",
@@ -81,7 +94,7 @@ func hint(s preview.State, e preview.Event, r Rules) preview.Decision {
 		return ignored("%s", e.Unused)
 	case s.Preview == nil && why != "": // one that is known is looked at all the same, so that its close is not missed
 		return ignored("%s", why)
-	case s.Duplicate:
+	case s.Duplicate && !e.Replayed:
 		return preview.Decision{Outcome: preview.DeliveryDuplicate, Reason: "the same delivery was received before"}
 	case s.Preview == nil && e.Closed:
 		return ignored("pull request #%d was closed and has no preview", e.Key.Number)

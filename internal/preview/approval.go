@@ -12,11 +12,14 @@ type Approval struct {
 	HeadRepositoryID int64
 	BaseBranch       string
 	Approver         string // login at the time
-	ApproverID       int64  // who it is: logins change hands
-	CommentID        int64  // where it was said
+	ApproverID       int64  // who it is: logins change hands; Operators when it is an operator's word
+	CommentID        int64  // where it was said; negative when it came by no comment
 	ApprovedAt       time.Time
 	WithdrawnAt      time.Time // zero while it holds
 }
+
+// Operators is the ApproverID of an operator's word: it holds whatever GitHub says of who gave it. No account on GitHub has it.
+const Operators int64 = 0
 
 // Covers reports whether the approval allows the pull request to be deployed at the commit. The commit must be the pull request's head,
 // and nothing else may have changed since: not the repository it comes from, nor the branch it is to go to.

@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -67,9 +68,19 @@ func ParseOrder(comment string) (Order, bool) {
 	return Order{Verb: Verb(strings.ToLower(fields[1])), Argument: fields[2] + " …"}, true
 }
 
-// Command is an order that somebody gave in a comment on a pull request, and what became of it. A comment gives one command, once.
+// Origin says how a command came, and with it what is asked of GitHub about who gave it.
+type Origin string
+
+// The origins of a command.
+const (
+	OriginComment  Origin = ""         // a comment on the pull request, which is read again
+	OriginPerson   Origin = "person"   // a person who is signed in, or a person's token; may do what GitHub lets them
+	OriginOperator Origin = "operator" // an operator of this Catalyst, who may do everything
+)
+
+// Command is an order that somebody gave, in a comment on a pull request or over the API, and what became of it. A comment gives one command, once.
 type Command struct {
-	CommentID  int64
+	CommentID  int64 // what tells commands apart; negative for one that did not come by a comment, see CommandID
 	PreviewID  string
 	Order      Order
 	Author     string // login
@@ -80,6 +91,15 @@ type Command struct {
 	Generation int64          // of the preview: when the comment came, and once accepted the one that brings the command to its end
 	ReceivedAt time.Time
 	FinishedAt time.Time // zero until the outcome is final
+	Origin     Origin
+	Reason     string // why it was refused, or what was answered; Markdown of Catalyst's own, without foreign text
+}
+
+// CommandID returns the id of a command that comes by no comment: negative, and the greater the later it is given. salt tells those of the same
+// microsecond apart.
+func CommandID(now time.Time, salt uint16) int64 {
+	const salted = 10 // bits
+	return math.MinInt64 + 1 + (now.UnixMicro()<<salted | int64(salt)&(1<<salted-1))
 }
 
 // CommandOutcome says what became of a command.

@@ -24,6 +24,8 @@ type Diagnosis struct {
 	Cause        string        `json:"cause"`                  // one sentence: what failed and where; see Sentence
 	Evidence     []string      `json:"evidence,omitempty"`     // at most 12 lines of foreign text (logs, events); never trusted, always fenced
 	LogLines     int           `json:"log_lines,omitempty"`    // how many of the last lines of Evidence a container wrote; the others are the cluster's
+	File         string        `json:"file,omitempty"`         // the file of the repository that is at fault, where it is known
+	Line         int           `json:"line,omitempty"`         // in that file
 	Fix          string        `json:"fix,omitempty"`          // one sentence: what to do next
 	Blame        Blame         `json:"blame"`                  // whose turn it is
 	Confidence   float64       `json:"confidence,omitempty"`   // 0 to 1; 0 where nothing was weighed, because the failure names its cause itself

@@ -8,16 +8,17 @@ import (
 // The error kinds. A kind decides what happens next; the text says what, with which argument. Anything that is neither a
 // kind nor a *Failure is an outage: it is retried, logged and counted.
 var (
-	ErrInvalid   = errors.New("invalid")      // bad input; trying again does not help
-	ErrNotFound  = errors.New("not found")    // the thing does not exist
-	ErrConflict  = errors.New("conflict")     // the thing exists and belongs to somebody else, or changed meanwhile
-	ErrStale     = errors.New("stale")        // the writer lost its lease or was overtaken; drop the work
-	ErrReplaced  = errors.New("replaced")     // the work was stopped for a newer commit; a hook that runs may end first
-	ErrForbidden = errors.New("forbidden")    // not allowed
-	ErrNotReady  = errors.New("not ready")    // a passing state (namespace terminating, cache cold): try again later
-	ErrGone      = errors.New("gone")         // GitHub no longer gives us access to the repository or the pull request
-	ErrTooLarge  = errors.New("too large")    // a cap was exceeded
-	ErrSigned    = errors.New("not verified") // a webhook without a valid signature
+	ErrInvalid   = errors.New("invalid")       // bad input; trying again does not help
+	ErrNotFound  = errors.New("not found")     // the thing does not exist
+	ErrConflict  = errors.New("conflict")      // the thing exists and belongs to somebody else, or changed meanwhile
+	ErrStale     = errors.New("stale")         // the writer lost its lease or was overtaken; drop the work
+	ErrReplaced  = errors.New("replaced")      // the work was stopped for a newer commit; a hook that runs may end first
+	ErrForbidden = errors.New("forbidden")     // not allowed
+	ErrSignIn    = errors.New("not signed in") // nobody, until who asks says who they are
+	ErrNotReady  = errors.New("not ready")     // a passing state (namespace terminating, cache cold): try again later
+	ErrGone      = errors.New("gone")          // GitHub no longer gives us access to the repository or the pull request
+	ErrTooLarge  = errors.New("too large")     // a cap was exceeded
+	ErrSigned    = errors.New("not verified")  // a webhook without a valid signature
 )
 
 // Failure is a failure whose cause is known and can be told to people. It is stored on the preview and shown in the

@@ -31,6 +31,8 @@ const (
 	EventCommenting  EventKind = "commenting"      // the comment is about to be written: from now on one may exist, and what it says is not known
 	EventCommented   EventKind = "commented"       // the comment shows what is stored
 	EventCommentGone EventKind = "comment_refused" // GitHub refuses the comment for good (locked, no permission)
+	EventChecked     EventKind = "checked"         // a check run was written, or is about to be created
+	EventListed      EventKind = "listed"          // something of the environment on GitHub was written, or is about to be created
 )
 
 // Event is something that happened to a preview. Which of the fields count depends on Kind.
@@ -42,6 +44,7 @@ type Event struct {
 	PullRequest PullRequest // hint, observed
 	Closed      bool        // hint: the delivery says the pull request is closed
 	Unused      string      // hint: why nobody needs this delivery, for people; then there is no pull request in it
+	Replayed    bool        // hint, command: a person has the delivery looked at once more, although it was received before
 
 	Generation   int64 // started … deleted: of the preview, as the worker read it
 	SHA          string
@@ -57,6 +60,8 @@ type Event struct {
 
 	CommentID   int64 // commented
 	CommentHash string
+	Check       *Check       // checked
+	Environment *Environment // listed
 }
 
 // State is what is known of a preview when an event is decided on.

@@ -13,6 +13,9 @@ const (
 	JobHealth    JobKind = "health"    // look whether the running previews still have what they run on; one for the whole instance
 	JobCommand   JobKind = "command"   // look at the commands that were given in comments, and answer them
 	JobComment   JobKind = "comment"   // bring the comment on the pull request up to date with what is stored
+
+	JobCheck       JobKind = "check"       // bring the check run on the head commit up to date with what is stored
+	JobEnvironment JobKind = "environment" // bring the preview's environment on GitHub up to date with what is stored
 )
 
 // Job is a claimed piece of work. The holder may act while its lease lasts; Token is the fencing token that every write

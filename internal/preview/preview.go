@@ -57,6 +57,8 @@ type Preview struct {
 	CommentAttempted bool   // a comment may exist although CommentID is 0: search before creating
 	CommentWrites    int    // since the deployment in progress began; bounds the edits about its steps
 
+	Channels Channels // what is written on GitHub beside the comment
+
 	RemovedBy string  // login of who had it removed although the pull request is open; empty while nobody did
 	Awaited   bool    // a command waits for the work under way to come to its end
 	Notice    *Notice // stands above the comment for a while; nil when there is none

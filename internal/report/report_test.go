@@ -43,10 +43,11 @@ func run(sha string, status preview.DeploymentStatus, d *preview.Diagnosis) prev
 	return preview.Deployment{SHA: sha + strings.Repeat("0", 33), Status: status, Diagnosis: d, StartedAt: at.Add(-84 * time.Second), FinishedAt: at}
 }
 
-func TestComment(t *testing.T) {
-	t.Parallel()
+// states are the previews that the golden files are of.
+func states() map[string]report.View {
 	failure := &preview.Diagnosis{
 		Code: preview.CodeRender, Cause: "templates/web.yaml:7: nil pointer evaluating interface {}.port", Blame: preview.BlameConfig,
+		File: "chart/templates/web.yaml", Line: 7,
 		Fix: "Give `web.port` a default in values.yaml.", Evidence: []string{"line one", "``` not the end", "<!-- catalyst-preview-deployment --> @acme/team"},
 	}
 	running := preview.Deployment{SHA: base("").HeadSHA, Status: preview.DeploymentRunning, StartedAt: at, Steps: []preview.Step{
@@ -67,6 +68,7 @@ func TestComment(t *testing.T) {
 	degraded.Diagnosis = &preview.Diagnosis{Code: preview.CodeRollout, Cause: `Deployment "web" has 0 of 1 pods available`, Blame: preview.BlameUnknown}
 	turn := &preview.Waiting{Position: 3, Of: 5, Reason: "a free deployment slot (8 of 8 in use)"}
 	waiting := map[string]*preview.Waiting{"queued": turn, "queued_live": turn}
+	views := map[string]report.View{}
 	for name, c := range map[string]struct {
 		p preview.Preview
 		d []preview.Deployment
@@ -93,9 +95,17 @@ func TestComment(t *testing.T) {
 		"deleting_stuck":  {stuck, nil},
 		"deleted":         {merged, []preview.Deployment{run("a1b2c3d", preview.DeploymentSuperseded, nil), run("9f8e7d6", preview.DeploymentSucceeded, nil)}},
 	} {
+		views[name] = report.View{Preview: c.p, Deployments: c.d, Waiting: waiting[name], Usual: 90 * time.Second, Logs: true}
+	}
+	return views
+}
+
+func TestComment(t *testing.T) {
+	t.Parallel()
+	for name, v := range states() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := report.Comment(report.View{Preview: c.p, Deployments: c.d, Waiting: waiting[name], Usual: 90 * time.Second, Logs: true})
+			got := report.Comment(v)
 			file := filepath.Join("testdata", name+".md")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {

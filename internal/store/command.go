@@ -41,7 +41,7 @@ func toCommand(r db.Command) preview.Command {
 	return preview.Command{
 		CommentID: r.CommentID, PreviewID: r.PreviewID, Order: preview.Order{Verb: preview.Verb(r.Verb), Argument: r.Argument},
 		Author: r.Author, AuthorID: r.AuthorID, SHA: r.Sha, Outcome: preview.CommandOutcome(r.Outcome), Told: preview.CommandOutcome(r.Told),
-		Generation: r.Generation, ReceivedAt: fromMS(r.ReceivedAt), FinishedAt: fromMS(r.FinishedAt),
+		Generation: r.Generation, ReceivedAt: fromMS(r.ReceivedAt), FinishedAt: fromMS(r.FinishedAt), Origin: preview.Origin(r.Origin), Reason: r.Reason,
 	}
 }
 
@@ -55,13 +55,13 @@ func writeCommand(ctx context.Context, q *db.Queries, previewID string, c *previ
 	rows := int64(1)
 	if known {
 		err = q.UpdateCommand(ctx, db.UpdateCommandParams{
-			CommentID: c.CommentID, Outcome: string(c.Outcome), Told: string(c.Told), Generation: c.Generation, FinishedAt: toMS(c.FinishedAt),
+			CommentID: c.CommentID, Outcome: string(c.Outcome), Told: string(c.Told), Generation: c.Generation, FinishedAt: toMS(c.FinishedAt), Reason: c.Reason,
 		})
 	} else {
 		rows, err = q.InsertCommand(ctx, db.InsertCommandParams{
 			CommentID: c.CommentID, PreviewID: previewID, Verb: string(c.Order.Verb), Argument: c.Order.Argument, Author: c.Author,
 			AuthorID: c.AuthorID, Sha: c.SHA, Outcome: string(c.Outcome), Told: string(c.Told), Generation: c.Generation,
-			ReceivedAt: toMS(c.ReceivedAt), FinishedAt: toMS(c.FinishedAt),
+			ReceivedAt: toMS(c.ReceivedAt), FinishedAt: toMS(c.FinishedAt), Origin: string(c.Origin), Reason: c.Reason,
 		})
 	}
 	if err != nil {

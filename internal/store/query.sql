@@ -36,12 +36,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES (@id, @version, @repository_id, @number, @repository, @installation_id, @private, @title, @author, @branch,
     @base_branch, @head_sha, @head_repository_id, @open, @merged, @draft, @comments, @namespace, @namespace_uid, @host, @url, @status,
     @generation, @settled, @live_sha, @live_since, @diagnosis, @comment_id, @comment_hash, @comment_attempted, @created_at,
     @changed_at, @closed_at, @queued_at, @missing_since, @bot, @head_repository, @removed_by, @notice, @awaited,
-    @comment_writes)
+    @comment_writes, @channels)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdatePreview :execrows
@@ -52,7 +52,8 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
     queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,
-    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes
+    removed_by = @removed_by, notice = @notice, awaited = @awaited, comment_writes = @comment_writes,
+    channels = @channels
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one
@@ -95,12 +96,18 @@ SELECT * FROM commands WHERE comment_id = @comment_id;
 SELECT * FROM commands WHERE preview_id = @preview_id AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id;
 
 -- name: InsertCommand :execrows
-INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at)
-VALUES (@comment_id, @preview_id, @verb, @argument, @author, @author_id, @sha, @outcome, @told, @generation, @received_at, @finished_at)
+INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at,
+    origin, reason)
+VALUES (@comment_id, @preview_id, @verb, @argument, @author, @author_id, @sha, @outcome, @told, @generation, @received_at, @finished_at,
+    @origin, @reason)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdateCommand :exec
-UPDATE commands SET outcome = @outcome, told = @told, generation = @generation, finished_at = @finished_at WHERE comment_id = @comment_id;
+UPDATE commands SET outcome = @outcome, told = @told, generation = @generation, finished_at = @finished_at, reason = @reason
+WHERE comment_id = @comment_id;
+
+-- name: ListRecentCommands :many
+SELECT * FROM commands WHERE preview_id = @preview_id ORDER BY received_at DESC, comment_id DESC LIMIT @max_rows;
 
 -- name: RequestJob :exec
 INSERT INTO jobs (kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error)
@@ -163,3 +170,86 @@ INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository
 -- name: Rebind :exec
 INSERT INTO bindings (name, repository_id, learnt_at) VALUES (@name, @repository_id, @learnt_at)
 ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id, learnt_at = excluded.learnt_at;
+
+-- What people look for in the list. An empty filter lets everything pass; the cursor is the last row's (changed_at, id).
+-- name: SearchPreviews :many
+SELECT * FROM previews
+WHERE (CAST(@repository AS TEXT) = '' OR LOWER(repository) = LOWER(@repository))
+    AND (CAST(@status AS TEXT) = '' OR status = @status OR (@status = 'current' AND status <> 'deleted'))
+    AND (CAST(@author AS TEXT) = '' OR LOWER(author) = LOWER(@author)) AND (CAST(@text AS TEXT) = '' OR LOWER(title) LIKE @text ESCAPE '!' OR LOWER(branch) LIKE @text ESCAPE '!')
+    AND (changed_at < @before OR (changed_at = @before AND id < @before_id))
+ORDER BY changed_at DESC, id DESC LIMIT @max_rows;
+
+-- A name can have belonged to more than one repository: the preview that changed last is meant.
+-- name: PreviewByName :one
+SELECT * FROM previews WHERE LOWER(repository) = LOWER(@repository) AND number = @number ORDER BY changed_at DESC, id DESC LIMIT 1;
+
+-- name: PreviewByHost :one
+SELECT * FROM previews WHERE host = @host AND status <> 'deleted' ORDER BY changed_at DESC, id DESC LIMIT 1;
+
+-- name: PreviewBySHA :one
+SELECT * FROM previews WHERE id = (SELECT preview_id FROM deployments WHERE sha LIKE @prefix ORDER BY started_at DESC, id DESC LIMIT 1);
+
+-- name: DeploymentByID :one
+SELECT * FROM deployments WHERE id = @id;
+
+-- name: PageDeployments :many
+SELECT * FROM deployments WHERE preview_id = @preview_id AND id < @before_id ORDER BY id DESC LIMIT @max_rows;
+
+-- Without the bodies, which are large and sealed.
+-- name: SearchDeliveries :many
+SELECT id, guid, event, action, repository, number, body_sha256, outcome, reason, received_at FROM deliveries
+WHERE (CAST(@repository AS TEXT) = '' OR LOWER(repository) = LOWER(@repository)) AND (CAST(@outcome AS TEXT) = '' OR outcome = @outcome) AND id < @before_id
+ORDER BY id DESC LIMIT @max_rows;
+
+-- name: DeliveryByID :one
+SELECT * FROM deliveries WHERE id = @id;
+
+-- What changes whenever a page about previews has something new to show.
+-- name: PreviewVersions :many
+SELECT id, version FROM previews WHERE status <> 'deleted' OR changed_at > @recent;
+
+-- name: RunningSteps :many
+SELECT preview_id, id, steps FROM deployments WHERE status = 'deploying';
+
+-- name: ListWaitingJobs :many
+SELECT * FROM jobs WHERE done < generation ORDER BY not_before, kind, preview_id LIMIT @max_rows;
+
+-- name: InsertSession :exec
+INSERT INTO sessions (id, kind, login, user_id, name, operator, data, created_at, expires_at)
+VALUES (@id, @kind, @login, @user_id, @name, @operator, @data, @created_at, @expires_at);
+
+-- name: SessionByID :one
+SELECT * FROM sessions WHERE id = @id AND kind = @kind AND expires_at > @now;
+
+-- name: TakeSession :one
+DELETE FROM sessions WHERE id = @id AND kind = @kind AND expires_at > @now RETURNING *;
+
+-- name: DeleteSession :exec
+DELETE FROM sessions WHERE id = @id;
+
+-- name: DeleteExpiredSessions :exec
+DELETE FROM sessions WHERE expires_at <= @now;
+
+-- name: InsertToken :exec
+INSERT INTO tokens (id, hash, label, scopes, login, user_id, name, operator, created_at, expires_at, used_at)
+VALUES (@id, @hash, @label, @scopes, @login, @user_id, @name, @operator, @created_at, @expires_at, 0);
+
+-- name: TokenByHash :one
+SELECT * FROM tokens WHERE hash = @hash AND (expires_at = 0 OR expires_at > @now);
+
+-- name: TouchToken :exec
+UPDATE tokens SET used_at = @now WHERE id = @id AND used_at < @before;
+
+-- name: ListTokens :many
+SELECT * FROM tokens ORDER BY created_at DESC, id DESC;
+
+-- name: DeleteToken :execrows
+DELETE FROM tokens WHERE id = @id;
+
+-- name: InsertAudit :exec
+INSERT INTO audit (id, at, actor, user_id, via, action, subject, outcome, detail)
+VALUES (@id, @at, @actor, @user_id, @via, @action, @subject, @outcome, @detail);
+
+-- name: ListAudit :many
+SELECT * FROM audit WHERE id < @before_id AND (CAST(@subject AS TEXT) = '' OR subject = @subject) ORDER BY id DESC LIMIT @max_rows;

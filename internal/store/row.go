@@ -17,6 +17,10 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 	if err != nil {
 		return preview.Preview{}, fmt.Errorf("read preview %s: %w", r.ID, err)
 	}
+	channels, err := decodeChannels(r.Channels)
+	if err != nil {
+		return preview.Preview{}, fmt.Errorf("read preview %s: %w", r.ID, err)
+	}
 	return preview.Preview{
 		ID: r.ID,
 		PullRequest: preview.PullRequest{
@@ -33,7 +37,7 @@ func toPreview(r db.Preview) (preview.Preview, error) {
 		CommentWrites: int(r.CommentWrites),
 		CreatedAt:     fromMS(r.CreatedAt), ChangedAt: fromMS(r.ChangedAt), ClosedAt: fromMS(r.ClosedAt),
 		QueuedAt: fromMS(r.QueuedAt), MissingSince: fromMS(r.MissingSince),
-		RemovedBy: r.RemovedBy, Awaited: r.Awaited, Notice: notice,
+		RemovedBy: r.RemovedBy, Awaited: r.Awaited, Notice: notice, Channels: channels,
 	}, nil
 }
 
@@ -48,7 +52,7 @@ func insertParams(p preview.Preview) db.InsertPreviewParams {
 		LiveSince: toMS(p.LiveSince), Diagnosis: diagnosis, CommentID: p.CommentID, CommentHash: p.CommentHash,
 		CommentAttempted: p.CommentAttempted, CreatedAt: toMS(p.CreatedAt), ChangedAt: toMS(p.ChangedAt), ClosedAt: toMS(p.ClosedAt),
 		QueuedAt: toMS(p.QueuedAt), MissingSince: toMS(p.MissingSince), Bot: p.Bot, HeadRepository: p.HeadRepository, CommentWrites: int64(p.CommentWrites),
-		RemovedBy: p.RemovedBy, Awaited: p.Awaited, Notice: encodeNotice(p.Notice),
+		RemovedBy: p.RemovedBy, Awaited: p.Awaited, Notice: encodeNotice(p.Notice), Channels: encodeChannels(p.Channels),
 	}
 }
 
@@ -62,7 +66,7 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
 		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
 		MissingSince: i.MissingSince, Bot: i.Bot, HeadRepository: i.HeadRepository, CommentWrites: i.CommentWrites,
-		RemovedBy: i.RemovedBy, Awaited: i.Awaited, Notice: i.Notice,
+		RemovedBy: i.RemovedBy, Awaited: i.Awaited, Notice: i.Notice, Channels: i.Channels,
 	}
 }
 
@@ -103,6 +107,26 @@ func encodeDiagnosis(d *preview.Diagnosis) (string, error) {
 	}
 	b, err := json.Marshal(d)
 	return string(b), err
+}
+
+// encodeChannels stores nothing written as the empty text.
+func encodeChannels(c preview.Channels) string {
+	if c == (preview.Channels{}) {
+		return ""
+	}
+	b, _ := json.Marshal(c) // strings and numbers always encode
+	return string(b)
+}
+
+func decodeChannels(text string) (preview.Channels, error) {
+	var c preview.Channels
+	if text == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("read what is written on GitHub, %.80q: %w", text, err)
+	}
+	return c, nil
 }
 
 // encodeSteps stores no steps as the empty text.

@@ -59,6 +59,7 @@ CREATE TABLE previews (
     notice             TEXT    NOT NULL DEFAULT '',
     awaited            BOOLEAN NOT NULL DEFAULT FALSE,
     comment_writes     BIGINT  NOT NULL DEFAULT 0,
+    channels           TEXT    NOT NULL DEFAULT '',
     UNIQUE (repository_id, number),
     UNIQUE (namespace)
 );
@@ -122,7 +123,9 @@ CREATE TABLE commands (
     told        TEXT   NOT NULL,
     generation  BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
-    finished_at BIGINT NOT NULL
+    finished_at BIGINT NOT NULL,
+    origin      TEXT   NOT NULL DEFAULT '',
+    reason      TEXT   NOT NULL DEFAULT ''
 );
 CREATE INDEX commands_preview ON commands (preview_id, comment_id);
 
@@ -132,3 +135,44 @@ CREATE TABLE bindings (
     repository_id BIGINT NOT NULL,
     learnt_at     BIGINT NOT NULL
 );
+
+CREATE TABLE sessions (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    kind       TEXT    NOT NULL,
+    login      TEXT    NOT NULL,
+    user_id    BIGINT  NOT NULL,
+    name       TEXT    NOT NULL,
+    operator   BOOLEAN NOT NULL,
+    data       TEXT    NOT NULL,
+    created_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL
+);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
+
+CREATE TABLE tokens (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    hash       TEXT    NOT NULL,
+    label      TEXT    NOT NULL,
+    scopes     TEXT    NOT NULL,
+    login      TEXT    NOT NULL,
+    user_id    BIGINT  NOT NULL,
+    name       TEXT    NOT NULL,
+    operator   BOOLEAN NOT NULL,
+    created_at BIGINT  NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    used_at    BIGINT  NOT NULL,
+    UNIQUE (hash)
+);
+
+CREATE TABLE audit (
+    id      TEXT   NOT NULL PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    actor   TEXT   NOT NULL,
+    user_id BIGINT NOT NULL,
+    via     TEXT   NOT NULL,
+    action  TEXT   NOT NULL,
+    subject TEXT   NOT NULL,
+    outcome TEXT   NOT NULL,
+    detail  TEXT   NOT NULL
+);
+CREATE INDEX audit_at ON audit (at);

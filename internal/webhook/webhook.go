@@ -147,12 +147,25 @@ func unread(err error) (int, answer) {
 // event turns an authentic delivery into a hint, or into a command that is yet to be checked. The headers are not signed, so nothing but the log rests on them.
 func event(header http.Header, body []byte) preview.Event {
 	sum := sha256.Sum256(body)
-	d := &preview.Delivery{
+	return read(&preview.Delivery{
 		GUID: short(header.Get("X-GitHub-Delivery")), Event: short(header.Get("X-GitHub-Event")),
 		BodySHA256: hex.EncodeToString(sum[:]), Body: body,
-	}
+	})
+}
+
+// Replay hands a stored delivery in once more, as if it had just come: what was ignored because of the configuration, or before something was mended,
+// is looked at by today's rules. It is stored as a delivery of its own.
+func Replay(ctx context.Context, l Lifecycle, stored preview.Delivery) (preview.Decision, error) {
+	e := read(&preview.Delivery{GUID: stored.GUID, Event: stored.Event, BodySHA256: stored.BodySHA256, Body: stored.Body})
+	e.Replayed = true
+	_, d, err := l.Handle(ctx, e)
+	return d, err
+}
+
+// read makes an event of a delivery's body, and notes in the delivery what it is about.
+func read(d *preview.Delivery) preview.Event {
 	e := preview.Event{Kind: preview.EventHint, Delivery: d}
-	hint, err := ghapp.Parse(d.Event, body)
+	hint, err := ghapp.Parse(d.Event, d.Body)
 	if err != nil {
 		e.Unused = fmt.Sprintf("the body is not that of a %s event: %v", d.Event, err)
 		return e

@@ -84,6 +84,12 @@ func (w *Worker) hopeless(c *claim, err error) bool {
 // refusal says what GitHub holds against a command now, or nothing. Help is for everybody; everything else needs the right to
 // write to the repository.
 func (w *Worker) refusal(ctx context.Context, p preview.Preview, cmd preview.Command) (string, error) {
+	switch cmd.Origin {
+	case preview.OriginOperator:
+		return "", nil
+	case preview.OriginPerson:
+		return w.unlessWriter(ctx, p, cmd.Author, cmd.AuthorID)
+	}
 	comment, err := w.People.IssueComment(ctx, repo(p), cmd.CommentID)
 	switch {
 	case errors.Is(err, preview.ErrNotFound), errors.Is(err, preview.ErrGone):
@@ -102,8 +108,13 @@ func (w *Worker) refusal(ctx context.Context, p preview.Preview, cmd preview.Com
 	case order.Verb == preview.VerbHelp:
 		return "", nil
 	}
-	may, err := w.People.Permission(ctx, repo(p), comment.Author)
-	if err == nil && (!may.Write || may.UserID != cmd.AuthorID) {
+	return w.unlessWriter(ctx, p, comment.Author, cmd.AuthorID)
+}
+
+// unlessWriter is the refusal of who may not write to the repository now, under that login and with that id.
+func (w *Worker) unlessWriter(ctx context.Context, p preview.Preview, login string, id int64) (string, error) {
+	may, err := w.People.Permission(ctx, repo(p), login)
+	if err == nil && (!may.Write || may.UserID != id) {
 		return "It takes somebody who may write to this repository.", nil
 	}
 	return "", err
@@ -124,7 +135,10 @@ func (w *Worker) tell(ctx context.Context, c *claim, p preview.Preview, cmd prev
 	if !c.held() {
 		return preview.ErrStale // somebody else may do it by now
 	}
-	err := w.People.React(ctx, repo(p), cmd.CommentID, reaction)
+	var err error
+	if cmd.Origin == preview.OriginComment { // who gave it otherwise reads the outcome
+		err = w.People.React(ctx, repo(p), cmd.CommentID, reaction)
+	}
 	if errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrForbidden) || errors.Is(err, preview.ErrGone) {
 		w.Log.Warn("GitHub refuses the reaction", "preview", p.Ref(), "comment", cmd.CommentID, "error", err)
 		err = nil

@@ -10,6 +10,7 @@ import (
 
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -66,6 +67,9 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	if _, _, err := w.handle(ctx, c, p, e); err != nil {
 		return err
 	}
+	if failure != nil && !nothingApplied(failure) {
+		w.keep(ctx, p, kept.Failed)
+	}
 	log := w.Log.With("preview", p.Ref(), "sha", preview.ShortSHA(p.HeadSHA), "took", time.Since(start).Round(time.Millisecond))
 	if failure != nil {
 		log.Warn("deployment failed", "code", failure.Diagnosis.Code, "cause", failure.Diagnosis.Cause, "error", failure.Err)
@@ -119,7 +123,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	both.Go(func() (err error) {
 		end := steps.begin(preview.StepNamespace)
 		defer func() { end(err) }()
-		if uid, err = w.namespace(ctx, c, *p); err != nil {
+		if uid, err = w.namespace(ctx, c, *p, plan.Guards); err != nil {
 			return err
 		}
 		mine := identity(*p)
@@ -151,11 +155,11 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	}
 	plan.Values.Chart = opened
 	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
-		Identity: identity(*p), Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
+		Identity: identity(*p), Attempt: c.Token, Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
 		Step: steps.begin,
 	})
 	if err != nil {
-		return "", err
+		return "", located(err, opened)
 	}
 	end := steps.begin(preview.StepReady)
 	err = w.Deployer.WaitReady(ctx, identity(*p), deployed.Objects, w.left(start), w.progress(*p, steps))
@@ -187,6 +191,15 @@ func (w *Worker) plan(ctx context.Context, p preview.Preview) (Plan, error) {
 	return plan, err
 }
 
+// located adds the line of the repository to a failure that names it.
+func located(err error, c *chart.Chart) error {
+	var failure *preview.Failure
+	if errors.As(err, &failure) && failure.Diagnosis.File == "" {
+		failure.Diagnosis.File, failure.Diagnosis.Line = c.Locate(failure.Diagnosis)
+	}
+	return err
+}
+
 // told reports whether the error is one that people are told of.
 func told(err error) bool {
 	var failure *preview.Failure
@@ -211,17 +224,17 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 	return chart.Open(ctx, body, plan.Chart)
 }
 
-// namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
+// namespace makes sure of the preview's namespace and its guards. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
-func (w *Worker) namespace(ctx context.Context, c *claim, p preview.Preview) (string, error) {
-	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p))
+func (w *Worker) namespace(ctx context.Context, c *claim, p preview.Preview, g cluster.Guards) (string, error) {
+	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p), g)
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
 			return "", err
 		}
 		fresh := identity(p)
 		fresh.UID = ""
-		uid, err = w.Deployer.EnsureNamespace(ctx, fresh)
+		uid, err = w.Deployer.EnsureNamespace(ctx, fresh, g)
 	}
 	if errors.Is(err, preview.ErrConflict) {
 		if err := w.rename(ctx, c, p, err); err != nil {

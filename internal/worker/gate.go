@@ -36,7 +36,7 @@ func (w *Worker) cleared(ctx context.Context, c *claim, p preview.Preview, trust
 		return err
 	}
 	e := preview.Event{Kind: preview.EventProceed, SHA: p.HeadSHA}
-	if a, ok := preview.Covering(approvals, p.PullRequest, p.HeadSHA); ok {
+	if a, ok := preview.Covering(approvals, p.PullRequest, p.HeadSHA); ok && a.ApproverID != preview.Operators {
 		may, err := w.People.Permission(ctx, repo(p), a.Approver)
 		if err != nil {
 			return fmt.Errorf("ask whether %s may still approve %s: %w", a.Approver, p.Ref(), err)

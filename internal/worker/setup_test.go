@@ -66,7 +66,7 @@ func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 
 	log := slog.New(slog.DiscardHandler)
 	b.store = storetest.SQLite(t)
-	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts}
+	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts, Channels: []preview.JobKind{preview.JobCheck, preview.JobEnvironment}}
 	b.door = lifecycle.New(b.store, rules, log, nil)
 	hook, err := webhook.New(webhook.Options{Lifecycle: b.door, Secrets: [][]byte{[]byte(secret)}, Log: log})
 	if err != nil {
@@ -85,7 +85,7 @@ func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 		t.Fatal(err)
 	}
 	o := worker.Options{
-		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
+		Queue: b.store, Reader: b.store, Lifecycle: b.door, GitHub: client, Channels: client, Checks: true, Listings: true, People: client, Records: b.store, Deployer: b.ground, Remover: b.ground,
 		Overview: client, Estate: b.ground, Settings: b, Repos: rules.Repositories, Holder: "test", Jobs: 4, SweepEvery: time.Hour, HealthEvery: time.Hour,
 		Lease: 30 * time.Second, Poll: 100 * time.Millisecond, ReadyLimit: time.Minute, GoneLimit: time.Minute, Log: log,
 	}
@@ -221,12 +221,13 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func()             // called when a namespace is made; may be nil
-	foreign    map[string]bool    // names of namespaces that are somebody else\'s
-	orphans    []cluster.Identity // what a list of namespaces holds
-	onEnsure   func() error       // called before a namespace is made sure of; may be nil
-	onDeploy   func() error       // called before a deployment; may be nil
-	onRemove   func() error       // called before a namespace is removed; may be nil
+	onMake     func()                      // called when a namespace is made; may be nil
+	orphans    []cluster.Identity          // what a list of namespaces holds
+	onEnsure   func() error                // called before a namespace is made sure of; may be nil
+	onDeploy   func() error                // called before a deployment; may be nil
+	onReady    func(context.Context) error // what becomes of the wait; may be nil
+	onRemove   func() error                // called before a namespace is removed; may be nil
+	foreign    map[string]bool             // names of namespaces that are somebody else's
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -256,7 +257,7 @@ func (g *ground) left() int {
 	return len(g.namespaces)
 }
 
-func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string, error) {
+func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity, _ cluster.Guards) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.onEnsure != nil {
@@ -276,6 +277,8 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity) (string
 	}
 	return g.namespaces[id.Namespace], nil
 }
+
+func (g *ground) KeepGuards(context.Context, cluster.Identity, cluster.Guards) error { return nil }
 
 func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
 	return false, nil
@@ -298,7 +301,13 @@ func (g *ground) Deploy(_ context.Context, r cluster.DeployRequest) (cluster.Dep
 	return cluster.Deployed{}, nil
 }
 
-func (g *ground) WaitReady(context.Context, cluster.Identity, []cluster.ObjectRef, time.Duration, func(cluster.Progress)) error {
+func (g *ground) WaitReady(ctx context.Context, _ cluster.Identity, _ []cluster.ObjectRef, _ time.Duration, _ func(cluster.Progress)) error {
+	g.mu.Lock()
+	wait := g.onReady
+	g.mu.Unlock()
+	if wait != nil {
+		return wait(ctx)
+	}
 	return nil
 }
 

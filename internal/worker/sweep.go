@@ -17,7 +17,7 @@ const minGone = 5
 const redeliverFor = 3 * 24 * time.Hour
 
 // sweep compares what GitHub says is open with all previews and all namespaces, and asks for whatever does not fit to be
-// looked at. Asked for by itself: at the start, and a while after it ended. It changes and deletes nothing: the jobs it asks for read
+// looked at. Asked for by itself: at the start, and a while after it ended. It changes nothing but guards, and deletes nothing: the jobs it asks for read
 // each pull request by itself before they act, so a list that is empty, cut or wrong can at worst cost some reading (S20, T2).
 func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 	known, err := w.Reader.Unfinished(ctx)
@@ -25,12 +25,14 @@ func (w *Worker) sweep(ctx context.Context, _ *claim) error {
 		return err
 	}
 	l, err := w.list(ctx, known)
-	errs := []error{err, w.sweepOpen(ctx, l, known), w.sweepGone(ctx, l, known), w.sweepNamespaces(ctx, known), w.sweepSecrets(ctx, known)}
+	errs := []error{err, w.sweepOpen(ctx, l, known), w.sweepGone(ctx, l, known), w.sweepNamespaces(ctx, known),
+		w.sweepGuards(ctx, known), w.sweepSecrets(ctx, known)}
 	if n, err := w.Overview.RedeliverFailed(ctx, time.Now().Add(-redeliverFor)); err != nil {
 		errs = append(errs, fmt.Errorf("ask for failed deliveries again: %w", err))
 	} else if n > 0 {
 		w.Log.Info("asked GitHub for failed deliveries again", "deliveries", n)
 	}
+	w.prune()
 	if err := errors.Join(errs...); err != nil {
 		if ctx.Err() != nil || errors.Is(err, preview.ErrStale) {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/preview"
 )
 
@@ -13,6 +14,7 @@ import (
 // schedule; a removal that is stuck is told to people and then tried again for as long as it takes, so that nothing is leaked.
 func (w *Worker) teardown(ctx context.Context, c *claim, p preview.Preview) error {
 	id, start := identity(p), time.Now()
+	w.keep(ctx, p, kept.Deleted)
 	err := w.Remover.DeleteNamespace(ctx, id)
 	if errors.Is(err, preview.ErrConflict) && id.UID != "" {
 		// Made anew by a worker that died before it could say so: the labels decide whether it is ours.

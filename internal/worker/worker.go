@@ -53,9 +53,18 @@ type GitHub interface {
 	Comment(ctx context.Context, r ghapp.Repo, number int, c ghapp.CommentRequest) (id int64, err error)
 }
 
+// Channels are the ways beside the comment by which GitHub tells of a preview.
+type Channels interface {
+	CheckRun(ctx context.Context, r ghapp.Repo, run ghapp.CheckRun) (id int64, err error)
+	Deployment(ctx context.Context, r ghapp.Repo, d ghapp.Deployment) (id int64, err error)
+	DeploymentStatus(ctx context.Context, r ghapp.Repo, id int64, s ghapp.DeploymentStatus) error
+	RetireDeployment(ctx context.Context, r ghapp.Repo, id int64) error
+	ClearEnvironment(ctx context.Context, r ghapp.Repo, environment string) error
+}
+
 // Deployer brings a chart into a namespace.
 type Deployer interface {
-	EnsureNamespace(ctx context.Context, id cluster.Identity) (uid string, err error)
+	EnsureNamespace(ctx context.Context, id cluster.Identity, g cluster.Guards) (uid string, err error)
 	SyncSecrets(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) error
 	Deploy(ctx context.Context, r cluster.DeployRequest) (cluster.Deployed, error)
 	WaitReady(ctx context.Context, id cluster.Identity, objects []cluster.ObjectRef, limit time.Duration, progress func(cluster.Progress)) error
@@ -79,6 +88,7 @@ type Overview interface {
 type Estate interface {
 	Namespaces(ctx context.Context) ([]cluster.Identity, error)
 	Health(ctx context.Context, id cluster.Identity) (*preview.Diagnosis, error)
+	KeepGuards(ctx context.Context, id cluster.Identity, g cluster.Guards) error
 	SecretsDiffer(ctx context.Context, id cluster.Identity, want []cluster.SecretCopy) (bool, error)
 }
 
@@ -98,6 +108,7 @@ type Plan struct {
 	Host    string               // under which it shall answer
 	Chart   chart.Spec           // what to take from the repository
 	Values  chart.ValuesInput    // all layers but those of the chart and the repository's file
+	Guards  cluster.Guards       // what the preview is held to
 	Secrets []cluster.SecretCopy // what it gets
 	URL     func(string) string  // turns the URL read back from the cluster into the one people open
 }
@@ -108,6 +119,9 @@ type Options struct {
 	Reader      Reader
 	Lifecycle   Lifecycle
 	GitHub      GitHub
+	Channels    Channels
+	Checks      bool // check runs are written
+	Listings    bool // deployments are listed in GitHub's environments
 	People      People
 	Records     Records
 	Deployer    Deployer
@@ -115,6 +129,8 @@ type Options struct {
 	Overview    Overview
 	Estate      Estate
 	Settings    Settings
+	Keeper      Keeper           // nil: nothing is kept
+	Collector   Collector        // for the keeper
 	Holder      string           // names this process in leases
 	Jobs        int              // reconcile jobs at once: deployments, removals, and looks at the line
 	Repos       []string         // full names of the configured repositories, for the sweep
@@ -134,6 +150,9 @@ type Options struct {
 // comments is how many comments are written at once. GitHub wants writes one after another; a few wait on the network.
 const comments = 4
 
+// asides is how many check runs, and how many environments, are written at once.
+const asides = 2
+
 // Worker runs jobs until its context ends.
 type Worker struct {
 	Options
@@ -141,6 +160,7 @@ type Worker struct {
 	mu      sync.Mutex
 	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
 	waiting map[string]int64                // see stillWaits
+	refused map[refusal]time.Time           // see turnedAway
 }
 
 // New returns a worker; Run starts it.
@@ -148,19 +168,21 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}}
+	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}, refused: map[refusal]time.Time{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
 // is due again at once, for whoever claims it next.
 func (w *Worker) Run(ctx context.Context) error {
-	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobSweep, preview.JobHealth}
+	kinds := []preview.JobKind{preview.JobReconcile, preview.JobCommand, preview.JobComment, preview.JobCheck, preview.JobEnvironment, preview.JobSweep, preview.JobHealth}
 	slots := map[preview.JobKind]chan struct{}{
-		preview.JobReconcile: make(chan struct{}, w.Jobs),
-		preview.JobCommand:   make(chan struct{}, commands),
-		preview.JobComment:   make(chan struct{}, comments),
-		preview.JobSweep:     make(chan struct{}, 1),
-		preview.JobHealth:    make(chan struct{}, 1),
+		preview.JobReconcile:   make(chan struct{}, w.Jobs),
+		preview.JobCommand:     make(chan struct{}, commands),
+		preview.JobComment:     make(chan struct{}, comments),
+		preview.JobCheck:       make(chan struct{}, asides),
+		preview.JobEnvironment: make(chan struct{}, asides),
+		preview.JobSweep:       make(chan struct{}, 1),
+		preview.JobHealth:      make(chan struct{}, 1),
 	}
 	freed := make(chan struct{}, 1)
 	var wg sync.WaitGroup
@@ -251,6 +273,10 @@ func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 		err = w.command(claim.ctx, claim)
 	case preview.JobComment:
 		err = w.comment(claim.ctx, claim)
+	case preview.JobCheck:
+		err = w.check(claim.ctx, claim)
+	case preview.JobEnvironment:
+		err = w.environment(claim.ctx, claim)
 	case preview.JobSweep:
 		err = w.sweep(claim.ctx, claim)
 	case preview.JobHealth:

@@ -19,7 +19,7 @@ type scene struct {
 	fix   string   // word in the fix
 	chart []cluster.File
 
-	// known is the moment the cluster itself knows; nil when that is the call of Deploy.
+	// known is the moment the cluster itself knows; nil when that is when the objects are there, or the call of Deploy.
 	known sign
 	limit time.Duration // of the wait; 0 leaves it to the theatre
 	long  bool          // it takes longer than a continuous integration has

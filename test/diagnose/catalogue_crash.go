@@ -19,7 +19,7 @@ func crashScenes(i images) []scene {
 	disk := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &tiny}}
 	twin := func(p *corev1.PodSpec, _ *corev1.Container) {
 		c := container(i, "twin")
-		c.ReadinessProbe, c.Ports = nil, nil
+		c.Ports, c.ReadinessProbe.InitialDelaySeconds = nil, 5 // the pod is not ready before both have tried
 		p.Containers = append(p.Containers, c)
 	}
 	return []scene{
@@ -33,15 +33,26 @@ func crashScenes(i images) []scene {
 		{name: "low-port", want: diagnose.CodePermission, words: []string{"port 80,"}, fix: "1024", known: ended(2), chart: chart(deployment(i, "web", args("-listen", ":80")))},
 		{name: "port-in-use", want: diagnose.CodePortInUse, words: []string{"8080", "address already in use"}, fix: "of its own", known: ended(2), chart: chart(deployment(i, "web", twin))},
 		{name: "disk-full", want: diagnose.CodeDiskFull, words: []string{"no space left"}, fix: "sizeLimit", known: ended(2), chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "4"), volume("data", "/data", memory)))},
-		{name: "evicted", want: diagnose.CodeEvicted, words: []string{"usage"}, fix: "sizeLimit", known: event("Evicted", "", 1), long: true, chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "8"), volume("data", "/data", disk)))},
+		{name: "evicted", want: diagnose.CodeEvicted, words: []string{"usage"}, fix: "sizeLimit", known: event("Evicted", "", 1), long: true, chart: chart(deployment(i, "web", args("-write", "/data/x", "-fill", "8", "-health-after", "5m"), volume("data", "/data", disk)))},
 		{name: "setting-missing", want: diagnose.CodeSetting, words: []string{"DATABASE_URL"}, fix: "DATABASE_URL", known: ended(2), chart: chart(deployment(i, "web", args("-need", "DATABASE_URL")))},
 		{name: "host-not-found", want: diagnose.CodeDNS, words: []string{`"postgres"`, `"db"`}, fix: "Service", known: ended(2), chart: chart(
 			deployment(i, "web", args("-lookup", "postgres")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(8080)))},
 		{name: "dependency-refuses", want: diagnose.CodeDependency, words: []string{"db:5432", "refuse"}, fix: "listens", known: ended(3), chart: chart(
-			deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(5432)))},
+			deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db", ports(5432)), service("db", "db", 5432, intstr.FromInt(5432)))},
+		{name: "crash-without-check", want: diagnose.CodeCrashLoop, words: []string{`"web"`, "exit code 7"}, fix: "last lines", known: ended(3), chart: chart(
+			deployment(i, "web", args("-life", "700ms", "-exit", "7"), unchecked))},
+		{name: "dependency-on-itself", want: diagnose.CodeDependency, words: []string{"127.0.0.1:5432", "its own pod"}, fix: "Service", known: ended(2), chart: chart(deployment(i, "web", args("-dial", "127.0.0.1:5432")))},
 		{name: "dependency-has-no-such-port", want: diagnose.CodeDependency, words: []string{"no port 5433"}, fix: "port", known: ended(2), chart: chart(
 			deployment(i, "web", args("-dial", "db:5433")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(8080)))},
 	}
+}
+
+// unchecked takes the readiness check away: the node calls the container ready as soon as it runs.
+func unchecked(_ *corev1.PodSpec, c *corev1.Container) { c.ReadinessProbe = nil }
+
+// ports are the ports that the container declares.
+func ports(n int32) edit {
+	return func(_ *corev1.PodSpec, c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: n}} }
 }
 
 // probeScenes are applications that run and are not ready.
@@ -53,11 +64,6 @@ func probeScenes(i images) []scene {
 		return func(_ *corev1.PodSpec, c *corev1.Container) {
 			c.ReadinessProbe.InitialDelaySeconds = 20 // it never gets so far
 			c.LivenessProbe = &corev1.Probe{ProbeHandler: get(path, 8080), PeriodSeconds: 1, FailureThreshold: failures}
-		}
-	}
-	ports := func(n int32) edit {
-		return func(_ *corev1.PodSpec, c *corev1.Container) {
-			c.Ports = []corev1.ContainerPort{{ContainerPort: n}}
 		}
 	}
 	failing := func(words string) sign { return event("Unhealthy", words, 3) }

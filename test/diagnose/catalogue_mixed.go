@@ -27,7 +27,9 @@ func mixedScenes(i images) []scene {
 			chart: chart(deployment(i, "web", args("-say", `ERROR: relation "orders" does not exist`, "-exit", "1")), job(i, "migrate", "", nil, args("-life", "3s", "-exit", "9")))},
 		{name: "service-explains-crash", want: diagnose.CodeRoute, words: []string{`Service "db"`, "app=database"}, fix: "labels", known: ended(2),
 			chart: chart(deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "database", 5432, intstr.FromInt(8080)))},
-		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{"storage class"}, fix: "class", known: noNode, chart: chart(claim(""), db,
+		{name: "target-port-explains-crash", want: diagnose.CodeRoute, words: []string{`Service "db"`, "5432", "listens on 8080"}, fix: "targetPort", known: ended(1),
+			chart: chart(deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(5432)))},
+		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{"storage class"}, fix: "class", known: event("FailedBinding", "", 1), chart: chart(claim(""), db,
 			deployment(i, "web", args("-dial", "db:5432")),
 			deployment(i, "db", volume("data", "/data", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}})))},
 		{name: "image-and-secret", want: diagnose.CodeImageNotFound, also: diagnose.CodeContainerConfig, words: []string{"nowhere:1", `Secret "token"`}, fix: "build", known: waiting("ErrImagePull", "ImagePullBackOff"),
@@ -55,7 +57,8 @@ func healingScenes(i images) []scene {
 			c.Ports = append(c.Ports, corev1.ContainerPort{ContainerPort: 9000})
 		}))},
 		{name: "slow-40s", want: wellBehaved, known: isReady, chart: chart(deployment(i, "web", args("-startup", "40s")))},
-		{name: "crashes-until-database-is-there", want: wellBehaved, chart: chart(
+		{name: "slow-40s-beside-other-port", want: wellBehaved, known: isReady, chart: chart(deployment(i, "web", args("-say", "listening on :9090", "-startup", "40s")))},
+		{name: "crashes-until-database-is-there", want: wellBehaved, long: true, chart: chart(
 			deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db", args("-startup", "45s")), service("db", "db", 5432, intstr.FromInt(8080)))},
 		{name: "secret-comes-later", want: wellBehaved, during: lateSecret, chart: chart(deployment(i, "web", token))},
 		{name: "well-behaved", want: wellBehaved, known: isReady, chart: chart(deployment(i, "web"), service("web", "web", 80, intstr.FromInt(8080)), ingress("web", 80), job(i, "migrate", "pre-install", nil, args("-exit", "0")))},

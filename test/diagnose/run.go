@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +19,9 @@ import (
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/render"
+	"catalyst.dev/catalyst/test/fence"
+	"catalyst.dev/catalyst/test/install"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 const (
@@ -69,8 +73,21 @@ func open(ctx context.Context, kubeconfig, registry string) (*theatre, error) {
 	if t.objects, err = dynamic.NewForConfig(config); err != nil {
 		return t, err
 	}
+	root, err := rig.Root()
+	if err != nil {
+		return t, err
+	}
+	dir, err := os.MkdirTemp("", "catalyst-diagnose-")
+	if err != nil {
+		return t, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it is read once
+	least, err := install.Kubeconfig(ctx, root, install.Options{Kubeconfig: kubeconfig, Instance: "diagnose", Domains: []string{"preview.localhost"}}, dir)
+	if err != nil {
+		return t, err
+	}
 	t.cluster, err = cluster.New(ctx, cluster.Options{
-		Kubeconfig: kubeconfig, InstanceID: "diagnose", Log: slog.New(slog.DiscardHandler), Judged: t.judge, Renderer: t.render,
+		Kubeconfig: least, InstanceID: "diagnose", Log: slog.New(slog.DiscardHandler), Judged: t.judge, Renderer: t.render,
 	})
 	if err != nil {
 		return t, err
@@ -125,7 +142,7 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 		}
 	}()
 	id := cluster.Identity{Namespace: st.namespace, Key: preview.Key{RepositoryID: 5, Number: n + 1}, Repository: "acme/web"}
-	if id.UID, r.err = t.cluster.EnsureNamespace(ctx, id); r.err != nil {
+	if id.UID, r.err = t.cluster.EnsureNamespace(ctx, id, fence.Wide(st.namespace+".preview.localhost")); r.err != nil {
 		return r
 	}
 	if s.before != nil {
@@ -140,10 +157,14 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 	}
 	t.witness.expect(st.namespace, s.known)
 	began := time.Now()
+	known := began
+	st.applied = time.Time{}
 	err := t.deploy(ctx, id, s, st)
 	told := time.Now()
+	if !st.applied.IsZero() {
+		known = st.applied // what is wrong between the objects is there to be seen once they are
+	}
 	r.took = told.Sub(began)
-	known := began
 	if s.known != nil {
 		known = t.witness.wait(ctx, 5*time.Second, st.namespace)
 	}
@@ -184,6 +205,7 @@ func (t *theatre) deploy(ctx context.Context, id cluster.Identity, s scene, st *
 	if err != nil {
 		return err
 	}
+	st.applied = time.Now()
 	if s.after != nil {
 		if err := s.after(ctx, st); err != nil {
 			return err

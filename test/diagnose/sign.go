@@ -74,7 +74,7 @@ func notLetIn(object any) bool {
 func jobFailed(object any) bool {
 	j, ok := object.(*batchv1.Job)
 	return ok && slices.ContainsFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool {
-		return c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue
+		return (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Status == corev1.ConditionTrue
 	})
 }
 

@@ -21,6 +21,7 @@ type stage struct {
 	namespace string
 	admin     *kubernetes.Clientset // the cluster past the code under test
 	objects   *dynamic.DynamicClient
+	applied   time.Time // when the release was
 	ends      []func(context.Context) error
 }
 

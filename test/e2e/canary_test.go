@@ -26,9 +26,9 @@ const leakyDeployment = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: hello}
 spec:
-  selector: {matchLabels: {app: leaky}}
+  selector: {matchLabels: {app.kubernetes.io/name: hello}}
   template:
-    metadata: {labels: {app: leaky}}
+    metadata: {labels: {app.kubernetes.io/name: hello}}
     spec:
       automountServiceAccountToken: false
       terminationGracePeriodSeconds: 1

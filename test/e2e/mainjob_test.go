@@ -62,10 +62,13 @@ func TestReopen(t *testing.T) {
 	b.noNamespace()
 }
 
-// TestRequests: opening, getting ready and closing costs at most 8 requests to GitHub.
+// TestRequests: opening, getting ready and closing costs at most 8 requests to GitHub, when the comment is all that tells of it.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	b := setup(t, nil)
+	b := setup(t, func(config map[string]any) {
+		hub := config["github"].(map[string]any)
+		hub["checks"], hub["deployments"] = false, false
+	})
 	if err := rig.Until(t.Context(), limit, "the first sweep is over", func() (bool, error) {
 		return b.github.Counters()["GET /app/hook/deliveries"] > 0, nil
 	}); err != nil {

@@ -209,6 +209,7 @@ func createDeployment(c *call) *answer {
 	}
 	d := &deployment{id: c.s.id(), sha: at.sha, fields: fields, creator: c.who.account, app: c.who.app, created: c.s.now(), updated: c.s.now()}
 	c.repo.deployments = append(c.repo.deployments, d)
+	c.repo.environmentOf(text(fields["environment"]))
 	c.s.emit(c.repo, "deployment", "created", object{"deployment": c.repo.deployment(d), "workflow": nil, "workflow_run": nil}, c.who.account)
 	return &answer{status: http.StatusCreated, body: c.repo.deployment(d)}
 }

@@ -1,6 +1,9 @@
 package fakegithub
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // status is a commit status.
 type status struct {
@@ -86,6 +89,16 @@ type CheckView struct {
 	Conclusion string `json:"conclusion"`
 	Title      string `json:"title"`
 	Summary    string `json:"summary"`
+	Details    string `json:"details"` // details_url
+
+	Annotations []AnnotationView `json:"annotations"`
+}
+
+// AnnotationView is a remark of a check run on a line of a file.
+type AnnotationView struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"`
+	Message string `json:"message"`
 }
 
 // Checks returns the repository's check runs, oldest first.
@@ -95,7 +108,20 @@ func (r *Repo) Checks() []CheckView {
 	for _, c := range r.checks {
 		output, _ := c.fields["output"].(map[string]any)
 		list = append(list, CheckView{ID: c.id, SHA: c.sha, Name: c.name, Status: c.status, Conclusion: text(c.conclusion),
-			Title: text(output["title"]), Summary: text(output["summary"])})
+			Title: text(output["title"]), Summary: text(output["summary"]), Details: text(c.fields["details_url"]), Annotations: remarks(output)})
+	}
+	return list
+}
+
+// remarks are those that the App gave with the output.
+func remarks(output map[string]any) []AnnotationView {
+	list := []AnnotationView{}
+	given, _ := output["annotations"].([]any)
+	for _, one := range given {
+		o, _ := one.(map[string]any)
+		number, _ := o["start_line"].(json.Number)
+		line, _ := number.Int64()
+		list = append(list, AnnotationView{Path: text(o["path"]), Line: int(line), Message: text(o["message"])})
 	}
 	return list
 }

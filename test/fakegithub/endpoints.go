@@ -77,6 +77,9 @@ func endpoints() map[string]endpoint {
 		"DELETE " + repo + "/deployments/{deployment_id}":                          perm(deleteDeployment, "deployments"),
 		"GET " + repo + "/deployments/{deployment_id}/statuses":                    perm(listDeploymentStatuses, "deployments"),
 		"POST " + repo + "/deployments/{deployment_id}/statuses":                   perm(createDeploymentStatus, "deployments"),
+		"GET " + repo + "/environments":                                            perm(listEnvironments, "actions"),
+		"GET " + repo + "/environments/{environment_name}":                         perm(getEnvironment, "actions"),
+		"DELETE " + repo + "/environments/{environment_name}":                      {permissions: []string{"administration"}, writeRole: "admin", handle: deleteEnvironment},
 		"GET " + repo + "/actions/runs":                                            perm(listRuns, "actions"),
 		"GET " + repo + "/actions/runs/{run_id}":                                   perm(getRun, "actions"),
 	}

@@ -249,7 +249,7 @@ func TestEveryOperation(t *testing.T) {
 		"/git/ref/pull/1/head", "/git/trees/" + sha + "?recursive=1", "/pulls?state=all", "/pulls/1", "/pulls/1/files", "/pulls/1/commits",
 		"/issues/1", "/issues/1/comments", "/issues/1/labels", "/issues/comments", fmt.Sprintf("/issues/comments/%d", id),
 		fmt.Sprintf("/issues/comments/%d/reactions", id), "/check-runs/" + num(check), "/deployments", "/deployments/" + num(deployment),
-		"/deployments/" + num(deployment) + "/statuses", "/actions/runs?head_sha=" + sha, fmt.Sprintf("/actions/runs/%d", run)} {
+		"/deployments/" + num(deployment) + "/statuses", "/environments", "/environments/pr-1", "/actions/runs?head_sha=" + sha, fmt.Sprintf("/actions/runs/%d", run)} {
 		must(b.token, "GET", repo+path, nil, 200)
 	}
 	must(b.token, "GET", repo+"/tarball/"+sha, nil, 302)
@@ -261,6 +261,9 @@ func TestEveryOperation(t *testing.T) {
 	must(b.token, "DELETE", fmt.Sprintf("%s/issues/comments/%d", repo, id), nil, 204)
 	must(b.token, "DELETE", repo+"/issues/1/labels/preview", nil, 200)
 	must(b.token, "DELETE", repo+"/deployments/"+num(deployment), nil, 204)
+	owner := b.CreateUser("owner")
+	b.repo.AddCollaborator(owner, "admin")
+	must(owner.Token(), "DELETE", repo+"/environments/pr-1", nil, 204)
 	b.repo.Commit("other", fakegithub.Text(map[string]string{"o": "o"}), "other")
 	must(person, "POST", repo+"/pulls", map[string]any{"title": "other", "head": "other", "base": "main"}, 201)
 	must(person, "PATCH", repo+"/pulls/2", map[string]any{"title": "another", "state": "closed"}, 200)

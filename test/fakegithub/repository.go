@@ -28,6 +28,7 @@ type Repo struct {
 	statuses      []*status
 	checks        []*checkRun
 	deployments   []*deployment
+	environments  []*environment
 	runs          []*workflowRun
 	lastRun       int64
 }

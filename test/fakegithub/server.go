@@ -55,6 +55,7 @@ type Server struct {
 	names      map[string]int64 // lower-case "owner/name", old ones too, to repository id
 	installs   map[int64]*Installation
 	tokens     map[string]*token
+	grants     map[string]grant
 	tickets    map[string]time.Time // archive tickets of private repositories, and when they end
 	limits     map[string]*limit
 	faults     []*Fault
@@ -94,7 +95,7 @@ func New(options Options) (*Server, error) {
 		options: options, spec: spec, hooks: hooks, endpoints: endpoints(),
 		lastID:   9_000_000_000, // above 32 bits, as GitHub's ids are
 		accounts: map[string]*Account{}, repos: map[int64]*Repo{}, names: map[string]int64{},
-		installs: map[int64]*Installation{}, tokens: map[string]*token{}, tickets: map[string]time.Time{},
+		installs: map[int64]*Installation{}, tokens: map[string]*token{}, grants: map[string]grant{}, tickets: map[string]time.Time{},
 		limits: map[string]*limit{},
 	}
 	s.deliverer.start(s)
@@ -105,6 +106,9 @@ func New(options Options) (*Server, error) {
 	pages := http.NewServeMux() // its own, as /{owner}/… overlaps with the others
 	pages.HandleFunc("GET /{$}", s.serveIndex)
 	pages.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.servePull)
+	s.mux.HandleFunc("GET /login/oauth/authorize", s.serveAuthorize)
+	s.mux.HandleFunc("POST /login/oauth/authorize", s.authorize)
+	s.mux.HandleFunc("POST /login/oauth/access_token", s.serveExchange)
 	s.mux.Handle("/", pages)
 	return s, nil
 }

@@ -15,6 +15,8 @@ import (
 	"catalyst.dev/catalyst/internal/chart"
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/test/fence"
+	"catalyst.dev/catalyst/test/install"
 	"catalyst.dev/catalyst/test/rig"
 )
 
@@ -92,20 +94,30 @@ func (h *honestPreview) prepare(ctx context.Context, name string) (err error) {
 		return err
 	}
 	cluster.RouteLogs(slog.New(slog.DiscardHandler))
-	h.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: h.rig.Kubeconfig, InstanceID: "hostile", Renderer: h.renderer, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
 	root, err := rig.Root()
 	if err != nil {
 		return err
 	}
-	dir := os.DirFS(filepath.Join(root, "examples", "hello"))
-	return fs.WalkDir(dir, "chart", func(path string, d fs.DirEntry, err error) error {
+	dir, err := os.MkdirTemp("", "catalyst-hostile-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it is read once
+	o := install.Options{Kubeconfig: h.rig.Kubeconfig, Instance: "hostile", Domains: []string{h.rig.PreviewDomain}}
+	kubeconfig, err := install.Kubeconfig(ctx, root, o, dir)
+	if err != nil {
+		return err
+	}
+	h.cluster, err = cluster.New(ctx, cluster.Options{Kubeconfig: kubeconfig, InstanceID: "hostile", Renderer: h.renderer, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	sample := os.DirFS(filepath.Join(root, "examples", "hello"))
+	return fs.WalkDir(sample, "chart", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		b, err := fs.ReadFile(dir, path)
+		b, err := fs.ReadFile(sample, path)
 		h.files = append(h.files, entry{name: path, data: string(b)})
 		return err
 	})
@@ -124,7 +136,7 @@ func (h *honestPreview) deploy(ctx context.Context, number int) (took time.Durat
 	if err != nil {
 		return 0, err
 	}
-	if id.UID, err = h.cluster.EnsureNamespace(ctx, id); err != nil {
+	if id.UID, err = h.cluster.EnsureNamespace(ctx, id, fence.Wide(id.Namespace+"."+h.rig.PreviewDomain)); err != nil {
 		return 0, err
 	}
 	deployed, err := h.cluster.Deploy(ctx, cluster.DeployRequest{Identity: id, Files: opened.Files, Layers: &chart.ValuesInput{

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -62,10 +63,11 @@ type Lab struct {
 	Client *kubernetes.Clientset // the cluster, past the edges
 
 	Options
-	dir    string
-	rest   *rest.Config
-	record record
-	front  *front
+	dir      string
+	rest     *rest.Config
+	identity *clientcmdapi.Config // Catalyst's own, as deploy/manifests make it
+	record   record
+	front    *front
 
 	mu       sync.Mutex // guards what follows
 	replicas []*Replica
@@ -89,6 +91,9 @@ func New(t testing.TB, o Options) *Lab {
 		l.SQLite = filepath.Join(l.dir, "catalyst.db")
 	}
 	if l.Client, err = kubernetes.NewForConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	if l.identity, err = clientcmd.LoadFromFile(clustertest.Catalyst(t, o.Name)); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.clear(t.Context(), true); err != nil {

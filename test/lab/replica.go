@@ -13,7 +13,6 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"catalyst.dev/catalyst/test/edge"
 	"catalyst.dev/catalyst/test/rig"
@@ -72,7 +71,7 @@ func (l *Lab) StartUnswept(ctx context.Context, o ReplicaOptions) (*Replica, err
 	if err != nil {
 		return nil, fmt.Errorf("connect %s: %w", r.Name, err)
 	}
-	if r.Catalyst, err = rig.StartCatalyst(ctx, l.Binary, dir, config, o.Args...); err != nil {
+	if r.Catalyst, err = rig.Run(ctx, l.Binary, dir, config, o.Args...); err != nil {
 		return nil, fmt.Errorf("start %s: %w", r.Name, err)
 	}
 	l.refront()
@@ -87,7 +86,7 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	if err != nil {
 		return nil, err
 	}
-	transport, err := rest.TransportFor(l.rest)
+	transport, err := rest.TransportFor(rest.AnonymousClientConfig(l.rest))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +113,7 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 		}
 	}
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := writeKubeconfig(kubeconfig, r.Kube.Address(), kubeHTTP.CA()); err != nil {
+	if err := l.writeKubeconfig(kubeconfig, r.Kube.Address(), kubeHTTP.CA()); err != nil {
 		return nil, err
 	}
 	listen, err := rig.FreeAddress()
@@ -123,7 +122,9 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	}
 	config := rig.Config(listen, l.GitHub, &rig.Cluster{Kubeconfig: kubeconfig, PreviewDomain: "preview.localhost"})
 	config["database"], config["instance"] = dsn, l.Name
-	config["github"].(map[string]any)["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig := config["github"].(map[string]any)
+	hubConfig["api_url"] = "http://" + r.Hub.Address() + hubPrefix + "/"
+	hubConfig["checks"], hubConfig["deployments"] = false, false // what is lost and killed here is the preview and its comment; a test may switch them on
 	config["repositories"] = []any{map[string]any{
 		"name": l.GitHub.Repo.FullName(), "values": "values-preview.yaml", "image": map[string]any{"repository": "registry.invalid/none"},
 	}}
@@ -134,12 +135,12 @@ func (r *Replica) connect(dir string, o ReplicaOptions) (map[string]any, error) 
 	return config, nil
 }
 
-// writeKubeconfig writes one that leads to an edge. It holds no credentials: the edge has them.
-func writeKubeconfig(path, address string, ca []byte) error {
-	config := clientcmdapi.NewConfig()
-	config.Clusters["edge"] = &clientcmdapi.Cluster{Server: "https://" + address, CertificateAuthorityData: ca}
-	config.Contexts["edge"] = &clientcmdapi.Context{Cluster: "edge"}
-	config.CurrentContext = "edge"
+// writeKubeconfig writes one of Catalyst's identity that leads to an edge.
+func (l *Lab) writeKubeconfig(path, address string, ca []byte) error {
+	config := l.identity.DeepCopy()
+	for _, c := range config.Clusters {
+		c.Server, c.CertificateAuthorityData, c.CertificateAuthority = "https://"+address, ca, ""
+	}
 	return clientcmd.WriteToFile(*config, path)
 }
 

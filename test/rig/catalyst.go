@@ -54,9 +54,19 @@ func Config(listen string, g *GitHub, c *Cluster) map[string]any {
 	}
 }
 
-// StartCatalyst runs the binary with the configuration in dir, and with the arguments after its own, and returns once it accepts
-// deliveries. Its log goes to catalyst.log in dir.
+// StartCatalyst is Run with an administrator's kubeconfig in the configuration: the manifests are applied with it, and Catalyst gets the one of the
+// identity that they make.
 func StartCatalyst(ctx context.Context, binary, dir string, config map[string]any, args ...string) (*Catalyst, error) {
+	least, err := leastRights(ctx, dir, config)
+	if err != nil {
+		return nil, err
+	}
+	return Run(ctx, binary, dir, least, args...)
+}
+
+// Run runs the binary with the configuration in dir, and with the arguments after its own, and returns once it accepts deliveries. Its log
+// goes to catalyst.log in dir.
+func Run(ctx context.Context, binary, dir string, config map[string]any, args ...string) (*Catalyst, error) {
 	text, err := yaml.Marshal(config)
 	if err != nil {
 		return nil, err

@@ -104,7 +104,7 @@ func (p *process) throttled() time.Duration {
 }
 
 // EnsureNamespace implements worker.Deployer, request for request as internal/cluster does.
-func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity) (string, error) {
+func (p *process) EnsureNamespace(ctx context.Context, id cluster.Identity, _ cluster.Guards) (string, error) {
 	k := p.w.kube
 	create := id.UID == ""
 	for range 4 {
@@ -157,6 +157,9 @@ func (p *process) SyncSecrets(ctx context.Context, id cluster.Identity, _ []clus
 		return err
 	})
 }
+
+// KeepGuards implements worker.Estate. The simulation has no guards.
+func (p *process) KeepGuards(context.Context, cluster.Identity, cluster.Guards) error { return nil }
 
 // SecretsDiffer implements worker.Estate.
 func (p *process) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {

@@ -23,6 +23,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"catalyst.dev/catalyst/test/install"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 // Kubeconfig returns the path of the test cluster's kubeconfig, from $CATALYST_TEST_KUBECONFIG. Without one the test is skipped, and
@@ -31,6 +34,22 @@ func Kubeconfig(t testing.TB) string { return need(t, "CATALYST_TEST_KUBECONFIG"
 
 // Registry returns the address of the test cluster's registry, from $CATALYST_TEST_REGISTRY, on the terms of Kubeconfig.
 func Registry(t testing.TB) string { return need(t, "CATALYST_TEST_REGISTRY") }
+
+// Catalyst installs deploy/manifests for this instance, once in a process, and returns the path of a kubeconfig of the identity that they give
+// Catalyst. Its previews answer below preview.localhost.
+func Catalyst(t testing.TB, instance string) string {
+	t.Helper()
+	o := install.Options{Kubeconfig: Kubeconfig(t), Instance: instance, Domains: []string{"preview.localhost"}}
+	root, err := rig.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := install.Kubeconfig(t.Context(), root, o, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func need(t testing.TB, variable string) string {
 	t.Helper()
@@ -46,10 +65,16 @@ func need(t testing.TB, variable string) string {
 }
 
 // Image builds test/app, pushes it to the registry and returns its reference. It does so once in a process.
-func Image(t testing.TB) string {
+func Image(t testing.TB) string { return imageOf(t, "app", "catalyst.dev/catalyst/test/app") }
+
+// Product does the same with Catalyst itself.
+func Product(t testing.TB) string {
+	return imageOf(t, "catalyst", "catalyst.dev/catalyst/cmd/catalyst")
+}
+
+func imageOf(t testing.TB, name, program string) string {
 	t.Helper()
-	registry := Registry(t)
-	reference, err := pushOnce(registry)
+	reference, err := pushOnce(Registry(t), name, program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,45 +82,45 @@ func Image(t testing.TB) string {
 }
 
 var (
-	pushed    sync.Mutex
-	reference string
+	pushed     sync.Mutex
+	references = map[string]string{} // by program
 )
 
-func pushOnce(registry string) (string, error) {
+func pushOnce(registry, image, program string) (string, error) {
 	pushed.Lock()
 	defer pushed.Unlock()
-	if reference != "" {
+	if reference := references[program]; reference != "" {
 		return reference, nil
 	}
-	dir, err := os.MkdirTemp("", "catalyst-test-app-")
+	dir, err := os.MkdirTemp("", "catalyst-test-image-")
 	if err != nil {
-		return "", fmt.Errorf("build the test application: %w", err)
+		return "", fmt.Errorf("build %s: %w", program, err)
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "app")
-	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "catalyst.dev/catalyst/test/app")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, program)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the test application: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", program, err, out)
 	}
-	program, err := os.ReadFile(binary)
+	built, err := os.ReadFile(binary)
 	if err != nil {
-		return "", fmt.Errorf("build the test application: %w", err)
+		return "", fmt.Errorf("build %s: %w", program, err)
 	}
-	image, err := pack(program)
+	packed, err := pack(built)
 	if err != nil {
-		return "", fmt.Errorf("pack the test application: %w", err)
+		return "", fmt.Errorf("pack %s: %w", program, err)
 	}
-	sum := sha256.Sum256(program)
-	ref, err := name.NewTag(registry+"/app:"+hex.EncodeToString(sum[:7]), name.Insecure)
+	sum := sha256.Sum256(built)
+	ref, err := name.NewTag(registry+"/"+image+":"+hex.EncodeToString(sum[:7]), name.Insecure)
 	if err != nil {
-		return "", fmt.Errorf("name the test application: %w", err)
+		return "", fmt.Errorf("name %s: %w", program, err)
 	}
-	if err := remote.Write(ref, image); err != nil {
-		return "", fmt.Errorf("push the test application: %w", err)
+	if err := remote.Write(ref, packed); err != nil {
+		return "", fmt.Errorf("push %s: %w", program, err)
 	}
-	reference = ref.String()
-	return reference, nil
+	references[program] = ref.String()
+	return references[program], nil
 }
 
 func pack(program []byte) (v1.Image, error) {

@@ -19,6 +19,18 @@ type Approval struct {
 	WithdrawnAt      int64
 }
 
+type Audit struct {
+	ID      string
+	At      int64
+	Actor   string
+	UserID  int64
+	Via     string
+	Action  string
+	Subject string
+	Outcome string
+	Detail  string
+}
+
 type Binding struct {
 	Name         string
 	RepositoryID int64
@@ -38,6 +50,8 @@ type Command struct {
 	Generation int64
 	ReceivedAt int64
 	FinishedAt int64
+	Origin     string
+	Reason     string
 }
 
 type Delivery struct {
@@ -123,4 +137,31 @@ type Preview struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
+}
+
+type Session struct {
+	ID        string
+	Kind      string
+	Login     string
+	UserID    int64
+	Name      string
+	Operator  bool
+	Data      string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+type Token struct {
+	ID        string
+	Hash      string
+	Label     string
+	Scopes    string
+	Login     string
+	UserID    int64
+	Name      string
+	Operator  bool
+	CreatedAt int64
+	ExpiresAt int64
+	UsedAt    int64
 }

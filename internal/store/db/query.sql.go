@@ -99,7 +99,7 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 }
 
 const commandByComment = `-- name: CommandByComment :one
-SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at FROM commands WHERE comment_id = $1
+SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at, origin, reason FROM commands WHERE comment_id = $1
 `
 
 func (q *Queries) CommandByComment(ctx context.Context, commentID int64) (Command, error) {
@@ -118,6 +118,8 @@ func (q *Queries) CommandByComment(ctx context.Context, commentID int64) (Comman
 		&i.Generation,
 		&i.ReceivedAt,
 		&i.FinishedAt,
+		&i.Origin,
+		&i.Reason,
 	)
 	return i, err
 }
@@ -200,6 +202,81 @@ func (q *Queries) CountPreviews(ctx context.Context) ([]CountPreviewsRow, error)
 		return nil, err
 	}
 	return items, nil
+}
+
+const deleteExpiredSessions = `-- name: DeleteExpiredSessions :exec
+DELETE FROM sessions WHERE expires_at <= $1
+`
+
+func (q *Queries) DeleteExpiredSessions(ctx context.Context, now int64) error {
+	_, err := q.db.ExecContext(ctx, deleteExpiredSessions, now)
+	return err
+}
+
+const deleteSession = `-- name: DeleteSession :exec
+DELETE FROM sessions WHERE id = $1
+`
+
+func (q *Queries) DeleteSession(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deleteSession, id)
+	return err
+}
+
+const deleteToken = `-- name: DeleteToken :execrows
+DELETE FROM tokens WHERE id = $1
+`
+
+func (q *Queries) DeleteToken(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteToken, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const deliveryByID = `-- name: DeliveryByID :one
+SELECT id, guid, event, action, repository, number, body_sha256, body, outcome, reason, received_at FROM deliveries WHERE id = $1
+`
+
+func (q *Queries) DeliveryByID(ctx context.Context, id string) (Delivery, error) {
+	row := q.db.QueryRowContext(ctx, deliveryByID, id)
+	var i Delivery
+	err := row.Scan(
+		&i.ID,
+		&i.Guid,
+		&i.Event,
+		&i.Action,
+		&i.Repository,
+		&i.Number,
+		&i.BodySha256,
+		&i.Body,
+		&i.Outcome,
+		&i.Reason,
+		&i.ReceivedAt,
+	)
+	return i, err
+}
+
+const deploymentByID = `-- name: DeploymentByID :one
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE id = $1
+`
+
+func (q *Queries) DeploymentByID(ctx context.Context, id string) (Deployment, error) {
+	row := q.db.QueryRowContext(ctx, deploymentByID, id)
+	var i Deployment
+	err := row.Scan(
+		&i.ID,
+		&i.PreviewID,
+		&i.Sha,
+		&i.Attempt,
+		&i.Generation,
+		&i.Status,
+		&i.Diagnosis,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.Steps,
+	)
+	return i, err
 }
 
 const finishJob = `-- name: FinishJob :execrows
@@ -294,9 +371,43 @@ func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) 
 	return err
 }
 
+const insertAudit = `-- name: InsertAudit :exec
+INSERT INTO audit (id, at, actor, user_id, via, action, subject, outcome, detail)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+`
+
+type InsertAuditParams struct {
+	ID      string
+	At      int64
+	Actor   string
+	UserID  int64
+	Via     string
+	Action  string
+	Subject string
+	Outcome string
+	Detail  string
+}
+
+func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error {
+	_, err := q.db.ExecContext(ctx, insertAudit,
+		arg.ID,
+		arg.At,
+		arg.Actor,
+		arg.UserID,
+		arg.Via,
+		arg.Action,
+		arg.Subject,
+		arg.Outcome,
+		arg.Detail,
+	)
+	return err
+}
+
 const insertCommand = `-- name: InsertCommand :execrows
-INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO commands (comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at,
+    origin, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+    $13, $14)
 ON CONFLICT DO NOTHING
 `
 
@@ -313,6 +424,8 @@ type InsertCommandParams struct {
 	Generation int64
 	ReceivedAt int64
 	FinishedAt int64
+	Origin     string
+	Reason     string
 }
 
 func (q *Queries) InsertCommand(ctx context.Context, arg InsertCommandParams) (int64, error) {
@@ -329,6 +442,8 @@ func (q *Queries) InsertCommand(ctx context.Context, arg InsertCommandParams) (i
 		arg.Generation,
 		arg.ReceivedAt,
 		arg.FinishedAt,
+		arg.Origin,
+		arg.Reason,
 	)
 	if err != nil {
 		return 0, err
@@ -413,12 +528,12 @@ INSERT INTO previews (id, version, repository_id, number, repository, installati
     base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status,
     generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at,
     changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited,
-    comment_writes)
+    comment_writes, channels)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31,
     $32, $33, $34, $35, $36, $37, $38, $39, $40,
-    $41)
+    $41, $42)
 ON CONFLICT DO NOTHING
 `
 
@@ -464,6 +579,7 @@ type InsertPreviewParams struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 }
 
 func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (int64, error) {
@@ -509,11 +625,78 @@ func (q *Queries) InsertPreview(ctx context.Context, arg InsertPreviewParams) (i
 		arg.Notice,
 		arg.Awaited,
 		arg.CommentWrites,
+		arg.Channels,
 	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertSession = `-- name: InsertSession :exec
+INSERT INTO sessions (id, kind, login, user_id, name, operator, data, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+`
+
+type InsertSessionParams struct {
+	ID        string
+	Kind      string
+	Login     string
+	UserID    int64
+	Name      string
+	Operator  bool
+	Data      string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
+	_, err := q.db.ExecContext(ctx, insertSession,
+		arg.ID,
+		arg.Kind,
+		arg.Login,
+		arg.UserID,
+		arg.Name,
+		arg.Operator,
+		arg.Data,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	return err
+}
+
+const insertToken = `-- name: InsertToken :exec
+INSERT INTO tokens (id, hash, label, scopes, login, user_id, name, operator, created_at, expires_at, used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)
+`
+
+type InsertTokenParams struct {
+	ID        string
+	Hash      string
+	Label     string
+	Scopes    string
+	Login     string
+	UserID    int64
+	Name      string
+	Operator  bool
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error {
+	_, err := q.db.ExecContext(ctx, insertToken,
+		arg.ID,
+		arg.Hash,
+		arg.Label,
+		arg.Scopes,
+		arg.Login,
+		arg.UserID,
+		arg.Name,
+		arg.Operator,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	return err
 }
 
 const lastDeployment = `-- name: LastDeployment :one
@@ -616,6 +799,49 @@ func (q *Queries) ListApprovals(ctx context.Context, previewID string) ([]Approv
 	return items, nil
 }
 
+const listAudit = `-- name: ListAudit :many
+SELECT id, at, actor, user_id, via, action, subject, outcome, detail FROM audit WHERE id < $1 AND (CAST($2 AS TEXT) = '' OR subject = $2) ORDER BY id DESC LIMIT $3
+`
+
+type ListAuditParams struct {
+	BeforeID string
+	Subject  string
+	MaxRows  int32
+}
+
+func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
+	rows, err := q.db.QueryContext(ctx, listAudit, arg.BeforeID, arg.Subject, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Audit{}
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.At,
+			&i.Actor,
+			&i.UserID,
+			&i.Via,
+			&i.Action,
+			&i.Subject,
+			&i.Outcome,
+			&i.Detail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listBodies = `-- name: ListBodies :many
 SELECT id, body FROM deliveries WHERE id > $1 ORDER BY id LIMIT $2
 `
@@ -682,7 +908,7 @@ func (q *Queries) ListBodyHeads(ctx context.Context, length int32) ([][]byte, er
 }
 
 const listCommands = `-- name: ListCommands :many
-SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at FROM commands WHERE preview_id = $1 AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id
+SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at, origin, reason FROM commands WHERE preview_id = $1 AND (finished_at = 0 OR told <> outcome) ORDER BY comment_id
 `
 
 func (q *Queries) ListCommands(ctx context.Context, previewID string) ([]Command, error) {
@@ -707,6 +933,8 @@ func (q *Queries) ListCommands(ctx context.Context, previewID string) ([]Command
 			&i.Generation,
 			&i.ReceivedAt,
 			&i.FinishedAt,
+			&i.Origin,
+			&i.Reason,
 		); err != nil {
 			return nil, err
 		}
@@ -849,7 +1077,7 @@ func (q *Queries) ListPlaces(ctx context.Context) ([]ListPlacesRow, error) {
 }
 
 const listPreviews = `-- name: ListPreviews :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews ORDER BY changed_at DESC, id DESC LIMIT $1
 `
 
 func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, error) {
@@ -903,6 +1131,93 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 			&i.Notice,
 			&i.Awaited,
 			&i.CommentWrites,
+			&i.Channels,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRecentCommands = `-- name: ListRecentCommands :many
+SELECT comment_id, preview_id, verb, argument, author, author_id, sha, outcome, told, generation, received_at, finished_at, origin, reason FROM commands WHERE preview_id = $1 ORDER BY received_at DESC, comment_id DESC LIMIT $2
+`
+
+type ListRecentCommandsParams struct {
+	PreviewID string
+	MaxRows   int32
+}
+
+func (q *Queries) ListRecentCommands(ctx context.Context, arg ListRecentCommandsParams) ([]Command, error) {
+	rows, err := q.db.QueryContext(ctx, listRecentCommands, arg.PreviewID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Command{}
+	for rows.Next() {
+		var i Command
+		if err := rows.Scan(
+			&i.CommentID,
+			&i.PreviewID,
+			&i.Verb,
+			&i.Argument,
+			&i.Author,
+			&i.AuthorID,
+			&i.Sha,
+			&i.Outcome,
+			&i.Told,
+			&i.Generation,
+			&i.ReceivedAt,
+			&i.FinishedAt,
+			&i.Origin,
+			&i.Reason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTokens = `-- name: ListTokens :many
+SELECT id, hash, label, scopes, login, user_id, name, operator, created_at, expires_at, used_at FROM tokens ORDER BY created_at DESC, id DESC
+`
+
+func (q *Queries) ListTokens(ctx context.Context) ([]Token, error) {
+	rows, err := q.db.QueryContext(ctx, listTokens)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Token{}
+	for rows.Next() {
+		var i Token
+		if err := rows.Scan(
+			&i.ID,
+			&i.Hash,
+			&i.Label,
+			&i.Scopes,
+			&i.Login,
+			&i.UserID,
+			&i.Name,
+			&i.Operator,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.UsedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -918,7 +1233,7 @@ func (q *Queries) ListPreviews(ctx context.Context, maxRows int32) ([]Preview, e
 }
 
 const listUnfinished = `-- name: ListUnfinished :many
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE status <> 'deleted' OR settled < generation ORDER BY id
 `
 
 func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
@@ -972,6 +1287,46 @@ func (q *Queries) ListUnfinished(ctx context.Context) ([]Preview, error) {
 			&i.Notice,
 			&i.Awaited,
 			&i.CommentWrites,
+			&i.Channels,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWaitingJobs = `-- name: ListWaitingJobs :many
+SELECT kind, preview_id, generation, done, not_before, since, attempt, token, holder, lease_until, last_error FROM jobs WHERE done < generation ORDER BY not_before, kind, preview_id LIMIT $1
+`
+
+func (q *Queries) ListWaitingJobs(ctx context.Context, maxRows int32) ([]Job, error) {
+	rows, err := q.db.QueryContext(ctx, listWaitingJobs, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Job{}
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.Kind,
+			&i.PreviewID,
+			&i.Generation,
+			&i.Done,
+			&i.NotBefore,
+			&i.Since,
+			&i.Attempt,
+			&i.Token,
+			&i.Holder,
+			&i.LeaseUntil,
+			&i.LastError,
 		); err != nil {
 			return nil, err
 		}
@@ -1008,8 +1363,106 @@ func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 	return due_at, err
 }
 
+const pageDeployments = `-- name: PageDeployments :many
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+`
+
+type PageDeploymentsParams struct {
+	PreviewID string
+	BeforeID  string
+	MaxRows   int32
+}
+
+func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams) ([]Deployment, error) {
+	rows, err := q.db.QueryContext(ctx, pageDeployments, arg.PreviewID, arg.BeforeID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Deployment{}
+	for rows.Next() {
+		var i Deployment
+		if err := rows.Scan(
+			&i.ID,
+			&i.PreviewID,
+			&i.Sha,
+			&i.Attempt,
+			&i.Generation,
+			&i.Status,
+			&i.Diagnosis,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.Steps,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const previewByHost = `-- name: PreviewByHost :one
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE host = $1 AND status <> 'deleted' ORDER BY changed_at DESC, id DESC LIMIT 1
+`
+
+func (q *Queries) PreviewByHost(ctx context.Context, host string) (Preview, error) {
+	row := q.db.QueryRowContext(ctx, previewByHost, host)
+	var i Preview
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.RepositoryID,
+		&i.Number,
+		&i.Repository,
+		&i.InstallationID,
+		&i.Private,
+		&i.Title,
+		&i.Author,
+		&i.Branch,
+		&i.BaseBranch,
+		&i.HeadSha,
+		&i.HeadRepositoryID,
+		&i.Open,
+		&i.Merged,
+		&i.Draft,
+		&i.Comments,
+		&i.Namespace,
+		&i.NamespaceUid,
+		&i.Host,
+		&i.Url,
+		&i.Status,
+		&i.Generation,
+		&i.Settled,
+		&i.LiveSha,
+		&i.LiveSince,
+		&i.Diagnosis,
+		&i.CommentID,
+		&i.CommentHash,
+		&i.CommentAttempted,
+		&i.CreatedAt,
+		&i.ChangedAt,
+		&i.ClosedAt,
+		&i.QueuedAt,
+		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
+		&i.CommentWrites,
+		&i.Channels,
+	)
+	return i, err
+}
+
 const previewByID = `-- name: PreviewByID :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE id = $1
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE id = $1
 `
 
 func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
@@ -1057,12 +1510,13 @@ func (q *Queries) PreviewByID(ctx context.Context, id string) (Preview, error) {
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
 }
 
 const previewByKey = `-- name: PreviewByKey :one
-SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes FROM previews WHERE repository_id = $1 AND number = $2
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE repository_id = $1 AND number = $2
 `
 
 type PreviewByKeyParams struct {
@@ -1115,8 +1569,156 @@ func (q *Queries) PreviewByKey(ctx context.Context, arg PreviewByKeyParams) (Pre
 		&i.Notice,
 		&i.Awaited,
 		&i.CommentWrites,
+		&i.Channels,
 	)
 	return i, err
+}
+
+const previewByName = `-- name: PreviewByName :one
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE LOWER(repository) = LOWER($1) AND number = $2 ORDER BY changed_at DESC, id DESC LIMIT 1
+`
+
+type PreviewByNameParams struct {
+	Repository string
+	Number     int64
+}
+
+// A name can have belonged to more than one repository: the preview that changed last is meant.
+func (q *Queries) PreviewByName(ctx context.Context, arg PreviewByNameParams) (Preview, error) {
+	row := q.db.QueryRowContext(ctx, previewByName, arg.Repository, arg.Number)
+	var i Preview
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.RepositoryID,
+		&i.Number,
+		&i.Repository,
+		&i.InstallationID,
+		&i.Private,
+		&i.Title,
+		&i.Author,
+		&i.Branch,
+		&i.BaseBranch,
+		&i.HeadSha,
+		&i.HeadRepositoryID,
+		&i.Open,
+		&i.Merged,
+		&i.Draft,
+		&i.Comments,
+		&i.Namespace,
+		&i.NamespaceUid,
+		&i.Host,
+		&i.Url,
+		&i.Status,
+		&i.Generation,
+		&i.Settled,
+		&i.LiveSha,
+		&i.LiveSince,
+		&i.Diagnosis,
+		&i.CommentID,
+		&i.CommentHash,
+		&i.CommentAttempted,
+		&i.CreatedAt,
+		&i.ChangedAt,
+		&i.ClosedAt,
+		&i.QueuedAt,
+		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
+		&i.CommentWrites,
+		&i.Channels,
+	)
+	return i, err
+}
+
+const previewBySHA = `-- name: PreviewBySHA :one
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews WHERE id = (SELECT preview_id FROM deployments WHERE sha LIKE $1 ORDER BY started_at DESC, id DESC LIMIT 1)
+`
+
+func (q *Queries) PreviewBySHA(ctx context.Context, prefix string) (Preview, error) {
+	row := q.db.QueryRowContext(ctx, previewBySHA, prefix)
+	var i Preview
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.RepositoryID,
+		&i.Number,
+		&i.Repository,
+		&i.InstallationID,
+		&i.Private,
+		&i.Title,
+		&i.Author,
+		&i.Branch,
+		&i.BaseBranch,
+		&i.HeadSha,
+		&i.HeadRepositoryID,
+		&i.Open,
+		&i.Merged,
+		&i.Draft,
+		&i.Comments,
+		&i.Namespace,
+		&i.NamespaceUid,
+		&i.Host,
+		&i.Url,
+		&i.Status,
+		&i.Generation,
+		&i.Settled,
+		&i.LiveSha,
+		&i.LiveSince,
+		&i.Diagnosis,
+		&i.CommentID,
+		&i.CommentHash,
+		&i.CommentAttempted,
+		&i.CreatedAt,
+		&i.ChangedAt,
+		&i.ClosedAt,
+		&i.QueuedAt,
+		&i.MissingSince,
+		&i.Bot,
+		&i.HeadRepository,
+		&i.RemovedBy,
+		&i.Notice,
+		&i.Awaited,
+		&i.CommentWrites,
+		&i.Channels,
+	)
+	return i, err
+}
+
+const previewVersions = `-- name: PreviewVersions :many
+SELECT id, version FROM previews WHERE status <> 'deleted' OR changed_at > $1
+`
+
+type PreviewVersionsRow struct {
+	ID      string
+	Version int64
+}
+
+// What changes whenever a page about previews has something new to show.
+func (q *Queries) PreviewVersions(ctx context.Context, recent int64) ([]PreviewVersionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, previewVersions, recent)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PreviewVersionsRow{}
+	for rows.Next() {
+		var i PreviewVersionsRow
+		if err := rows.Scan(&i.ID, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const rebind = `-- name: Rebind :exec
@@ -1222,6 +1824,199 @@ func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, erro
 	return result.RowsAffected()
 }
 
+const runningSteps = `-- name: RunningSteps :many
+SELECT preview_id, id, steps FROM deployments WHERE status = 'deploying'
+`
+
+type RunningStepsRow struct {
+	PreviewID string
+	ID        string
+	Steps     string
+}
+
+func (q *Queries) RunningSteps(ctx context.Context) ([]RunningStepsRow, error) {
+	rows, err := q.db.QueryContext(ctx, runningSteps)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RunningStepsRow{}
+	for rows.Next() {
+		var i RunningStepsRow
+		if err := rows.Scan(&i.PreviewID, &i.ID, &i.Steps); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchDeliveries = `-- name: SearchDeliveries :many
+SELECT id, guid, event, action, repository, number, body_sha256, outcome, reason, received_at FROM deliveries
+WHERE (CAST($1 AS TEXT) = '' OR LOWER(repository) = LOWER($1)) AND (CAST($2 AS TEXT) = '' OR outcome = $2) AND id < $3
+ORDER BY id DESC LIMIT $4
+`
+
+type SearchDeliveriesParams struct {
+	Repository string
+	Outcome    string
+	BeforeID   string
+	MaxRows    int32
+}
+
+type SearchDeliveriesRow struct {
+	ID         string
+	Guid       string
+	Event      string
+	Action     string
+	Repository string
+	Number     int64
+	BodySha256 string
+	Outcome    string
+	Reason     string
+	ReceivedAt int64
+}
+
+// Without the bodies, which are large and sealed.
+func (q *Queries) SearchDeliveries(ctx context.Context, arg SearchDeliveriesParams) ([]SearchDeliveriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, searchDeliveries,
+		arg.Repository,
+		arg.Outcome,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchDeliveriesRow{}
+	for rows.Next() {
+		var i SearchDeliveriesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Guid,
+			&i.Event,
+			&i.Action,
+			&i.Repository,
+			&i.Number,
+			&i.BodySha256,
+			&i.Outcome,
+			&i.Reason,
+			&i.ReceivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchPreviews = `-- name: SearchPreviews :many
+SELECT id, version, repository_id, number, repository, installation_id, private, title, author, branch, base_branch, head_sha, head_repository_id, open, merged, draft, comments, namespace, namespace_uid, host, url, status, generation, settled, live_sha, live_since, diagnosis, comment_id, comment_hash, comment_attempted, created_at, changed_at, closed_at, queued_at, missing_since, bot, head_repository, removed_by, notice, awaited, comment_writes, channels FROM previews
+WHERE (CAST($1 AS TEXT) = '' OR LOWER(repository) = LOWER($1))
+    AND (CAST($2 AS TEXT) = '' OR status = $2 OR ($2 = 'current' AND status <> 'deleted'))
+    AND (CAST($3 AS TEXT) = '' OR LOWER(author) = LOWER($3)) AND (CAST($4 AS TEXT) = '' OR LOWER(title) LIKE $4 ESCAPE '!' OR LOWER(branch) LIKE $4 ESCAPE '!')
+    AND (changed_at < $5 OR (changed_at = $5 AND id < $6))
+ORDER BY changed_at DESC, id DESC LIMIT $7
+`
+
+type SearchPreviewsParams struct {
+	Repository string
+	Status     string
+	Author     string
+	Text       string
+	Before     int64
+	BeforeID   string
+	MaxRows    int32
+}
+
+// What people look for in the list. An empty filter lets everything pass; the cursor is the last row's (changed_at, id).
+func (q *Queries) SearchPreviews(ctx context.Context, arg SearchPreviewsParams) ([]Preview, error) {
+	rows, err := q.db.QueryContext(ctx, searchPreviews,
+		arg.Repository,
+		arg.Status,
+		arg.Author,
+		arg.Text,
+		arg.Before,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Preview{}
+	for rows.Next() {
+		var i Preview
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.RepositoryID,
+			&i.Number,
+			&i.Repository,
+			&i.InstallationID,
+			&i.Private,
+			&i.Title,
+			&i.Author,
+			&i.Branch,
+			&i.BaseBranch,
+			&i.HeadSha,
+			&i.HeadRepositoryID,
+			&i.Open,
+			&i.Merged,
+			&i.Draft,
+			&i.Comments,
+			&i.Namespace,
+			&i.NamespaceUid,
+			&i.Host,
+			&i.Url,
+			&i.Status,
+			&i.Generation,
+			&i.Settled,
+			&i.LiveSha,
+			&i.LiveSince,
+			&i.Diagnosis,
+			&i.CommentID,
+			&i.CommentHash,
+			&i.CommentAttempted,
+			&i.CreatedAt,
+			&i.ChangedAt,
+			&i.ClosedAt,
+			&i.QueuedAt,
+			&i.MissingSince,
+			&i.Bot,
+			&i.HeadRepository,
+			&i.RemovedBy,
+			&i.Notice,
+			&i.Awaited,
+			&i.CommentWrites,
+			&i.Channels,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const seenBody = `-- name: SeenBody :one
 SELECT COUNT(*) FROM deliveries WHERE body_sha256 = $1 AND event = $2 AND outcome <> 'ignored'
 `
@@ -1236,6 +2031,103 @@ func (q *Queries) SeenBody(ctx context.Context, arg SeenBodyParams) (int64, erro
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const sessionByID = `-- name: SessionByID :one
+SELECT id, kind, login, user_id, name, operator, data, created_at, expires_at FROM sessions WHERE id = $1 AND kind = $2 AND expires_at > $3
+`
+
+type SessionByIDParams struct {
+	ID   string
+	Kind string
+	Now  int64
+}
+
+func (q *Queries) SessionByID(ctx context.Context, arg SessionByIDParams) (Session, error) {
+	row := q.db.QueryRowContext(ctx, sessionByID, arg.ID, arg.Kind, arg.Now)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Login,
+		&i.UserID,
+		&i.Name,
+		&i.Operator,
+		&i.Data,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+	)
+	return i, err
+}
+
+const takeSession = `-- name: TakeSession :one
+DELETE FROM sessions WHERE id = $1 AND kind = $2 AND expires_at > $3 RETURNING id, kind, login, user_id, name, operator, data, created_at, expires_at
+`
+
+type TakeSessionParams struct {
+	ID   string
+	Kind string
+	Now  int64
+}
+
+func (q *Queries) TakeSession(ctx context.Context, arg TakeSessionParams) (Session, error) {
+	row := q.db.QueryRowContext(ctx, takeSession, arg.ID, arg.Kind, arg.Now)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.Login,
+		&i.UserID,
+		&i.Name,
+		&i.Operator,
+		&i.Data,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+	)
+	return i, err
+}
+
+const tokenByHash = `-- name: TokenByHash :one
+SELECT id, hash, label, scopes, login, user_id, name, operator, created_at, expires_at, used_at FROM tokens WHERE hash = $1 AND (expires_at = 0 OR expires_at > $2)
+`
+
+type TokenByHashParams struct {
+	Hash string
+	Now  int64
+}
+
+func (q *Queries) TokenByHash(ctx context.Context, arg TokenByHashParams) (Token, error) {
+	row := q.db.QueryRowContext(ctx, tokenByHash, arg.Hash, arg.Now)
+	var i Token
+	err := row.Scan(
+		&i.ID,
+		&i.Hash,
+		&i.Label,
+		&i.Scopes,
+		&i.Login,
+		&i.UserID,
+		&i.Name,
+		&i.Operator,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.UsedAt,
+	)
+	return i, err
+}
+
+const touchToken = `-- name: TouchToken :exec
+UPDATE tokens SET used_at = $1 WHERE id = $2 AND used_at < $3
+`
+
+type TouchTokenParams struct {
+	Now    int64
+	ID     string
+	Before int64
+}
+
+func (q *Queries) TouchToken(ctx context.Context, arg TouchTokenParams) error {
+	_, err := q.db.ExecContext(ctx, touchToken, arg.Now, arg.ID, arg.Before)
+	return err
 }
 
 const updateBody = `-- name: UpdateBody :exec
@@ -1253,7 +2145,8 @@ func (q *Queries) UpdateBody(ctx context.Context, arg UpdateBodyParams) error {
 }
 
 const updateCommand = `-- name: UpdateCommand :exec
-UPDATE commands SET outcome = $1, told = $2, generation = $3, finished_at = $4 WHERE comment_id = $5
+UPDATE commands SET outcome = $1, told = $2, generation = $3, finished_at = $4, reason = $5
+WHERE comment_id = $6
 `
 
 type UpdateCommandParams struct {
@@ -1261,6 +2154,7 @@ type UpdateCommandParams struct {
 	Told       string
 	Generation int64
 	FinishedAt int64
+	Reason     string
 	CommentID  int64
 }
 
@@ -1270,6 +2164,7 @@ func (q *Queries) UpdateCommand(ctx context.Context, arg UpdateCommandParams) er
 		arg.Told,
 		arg.Generation,
 		arg.FinishedAt,
+		arg.Reason,
 		arg.CommentID,
 	)
 	return err
@@ -1306,8 +2201,9 @@ UPDATE previews SET version = version + 1, repository = $1, installation_id = $2
     live_sha = $21, live_since = $22, diagnosis = $23, comment_id = $24,
     comment_hash = $25, comment_attempted = $26, changed_at = $27, closed_at = $28,
     queued_at = $29, missing_since = $30, bot = $31, head_repository = $32,
-    removed_by = $33, notice = $34, awaited = $35, comment_writes = $36
-WHERE id = $37 AND version = $38
+    removed_by = $33, notice = $34, awaited = $35, comment_writes = $36,
+    channels = $37
+WHERE id = $38 AND version = $39
 `
 
 type UpdatePreviewParams struct {
@@ -1347,6 +2243,7 @@ type UpdatePreviewParams struct {
 	Notice           string
 	Awaited          bool
 	CommentWrites    int64
+	Channels         string
 	ID               string
 	Version          int64
 }
@@ -1389,6 +2286,7 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.Notice,
 		arg.Awaited,
 		arg.CommentWrites,
+		arg.Channels,
 		arg.ID,
 		arg.Version,
 	)

@@ -54,6 +54,8 @@ func rest() map[string][]string {
 		repo + "/deployments":                                          {"get", "post"},
 		repo + "/deployments/{deployment_id}":                          {"get", "delete"},
 		repo + "/deployments/{deployment_id}/statuses":                 {"get", "post"},
+		repo + "/environments":                                         {"get"},
+		repo + "/environments/{environment_name}":                      {"get", "delete"},
 		repo + "/actions/runs":                                         {"get"},
 		repo + "/actions/runs/{run_id}":                                {"get"},
 	}

@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE previews ADD COLUMN channels TEXT NOT NULL DEFAULT '';
+
+-- +goose Down
+ALTER TABLE previews DROP COLUMN channels;
