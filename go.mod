@@ -1,6 +1,6 @@
 module catalyst.dev/catalyst
 
-go 1.26.0
+go 1.26.2
 
 require (
 	github.com/fluxcd/cli-utils v1.2.2

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
@@ -21,11 +22,12 @@ type Limits struct {
 	Total      int64 // bytes of all files
 	File       int64 // bytes of one file
 	Entries    int
-	Depth      int // folders above a file
+	Depth      int           // folders above a file
+	Time       time.Duration // for unpacking, without the waits for the archive to come in
 }
 
 // DefaultLimits are far above what a repository with a chart needs.
-var DefaultLimits = Limits{Compressed: 50 << 20, Total: 200 << 20, File: 5 << 20, Entries: 20_000, Depth: 32}
+var DefaultLimits = Limits{Compressed: 50 << 20, Total: 200 << 20, File: 5 << 20, Entries: 20_000, Depth: 32, Time: 10 * time.Second}
 
 // Link is an entry of an archive that is neither a file nor a folder, and so was not written.
 type Link struct {
@@ -39,15 +41,20 @@ type Link struct {
 // archive beyond the limits is preview.ErrTooLarge, one with names that point elsewhere is preview.ErrInvalid; any other
 // error is one of reading r or of writing. After an error, dir holds a part of the archive.
 func Unpack(ctx context.Context, r io.Reader, dir *os.Root, limits Limits, want func(name string) bool) ([]Link, error) {
+	return unpack(ctx, r, dir, limits, want, time.Now)
+}
+
+func unpack(ctx context.Context, r io.Reader, dir *os.Root, limits Limits, want func(name string) bool, now func() time.Time) ([]Link, error) {
 	u := unpacker{dir: dir, limits: limits, want: want}
-	compressed := &capped{ctx: ctx, r: r, left: limits.Compressed, over: tooLarge("the archive", limits.Compressed, "bytes")}
+	watch := newStopwatch(limits.Time, now)
+	compressed := &capped{ctx: ctx, watch: watch, r: watch.outside(r), left: limits.Compressed, over: tooLarge("the archive", limits.Compressed, "bytes")}
 	zip, err := gzip.NewReader(compressed)
 	if err != nil {
 		return nil, fmt.Errorf("unpack archive: %w", err)
 	}
 	// What tar adds around the files (headers, padding) is counted too: it is the stream that must end.
 	overhead := int64(limits.Entries) * 2048
-	total := &capped{ctx: ctx, r: zip, left: limits.Total + overhead, over: tooLarge("the unpacked archive", limits.Total, "bytes")}
+	total := &capped{ctx: ctx, watch: watch, r: zip, left: limits.Total + overhead, over: tooLarge("the unpacked archive", limits.Total, "bytes")}
 	entries := tar.NewReader(total)
 	for {
 		h, err := entries.Next()
@@ -161,16 +168,20 @@ func tooLarge(what string, limit int64, unit string) error {
 	return fmt.Errorf("%s: more than %d %s: %w", what, limit, unit, preview.ErrTooLarge)
 }
 
-// capped reads at most left bytes, then fails with over. It ends with the context.
+// capped reads at most left bytes, then fails with over. It ends with the context, and when the time is over.
 type capped struct {
-	ctx  context.Context
-	r    io.Reader
-	left int64
-	over error
+	ctx   context.Context
+	watch *stopwatch
+	r     io.Reader
+	left  int64
+	over  error
 }
 
 func (c *capped) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := c.watch.check(); err != nil {
 		return 0, err
 	}
 	if int64(len(p)) > c.left+1 {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -226,6 +228,31 @@ func TestUnpackCancelled(t *testing.T) {
 	}
 }
 
+// TestUnpackTime: an archive that keeps the server busy is ended when its time is over. One that comes in slowly is not.
+func TestUnpackTime(t *testing.T) {
+	t.Parallel()
+	var now time.Time
+	var work, wait time.Duration
+	clock := func() time.Time { now = now.Add(work); return now }
+	source := func() io.Reader {
+		r := iotest.OneByteReader(repository(t, "chart/Chart.yaml", strings.Repeat("name: web\n", 100)))
+		return readerFunc(func(p []byte) (int, error) { now = now.Add(wait); return r.Read(p) })
+	}
+	wait = time.Hour
+	if _, err := unpack(t.Context(), source(), newBox(t).root, DefaultLimits, everything, clock); err != nil {
+		t.Errorf("an hour for each byte: %v", err)
+	}
+	work, wait = time.Second, 0
+	_, err := unpack(t.Context(), source(), newBox(t).root, DefaultLimits, everything, clock)
+	if !errors.Is(err, preview.ErrTooLarge) || !strings.Contains(err.Error(), "longer than 10s") {
+		t.Errorf("a second for each step: %v, want ErrTooLarge and the time", err)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 // FuzzUnpack changes archives at will: whatever comes, nothing outside the folder changes, and nothing but plain files
 // appears in it.
 func FuzzUnpack(f *testing.F) {
@@ -244,7 +271,7 @@ func FuzzUnpack(f *testing.F) {
 		must(f, out.Close())
 		f.Add(raw.Bytes())
 	}
-	limits := Limits{Compressed: 1 << 20, Total: 1 << 20, File: 1 << 16, Entries: 100, Depth: 8}
+	limits := Limits{Compressed: 1 << 20, Total: 1 << 20, File: 1 << 16, Entries: 100, Depth: 8, Time: time.Minute}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b := newBox(t)
 		_, _ = Unpack(t.Context(), zipped(t, raw), b.root, limits, everything)

@@ -49,6 +49,9 @@ func (l *Lifecycle) Handle(ctx context.Context, e preview.Event) (preview.Previe
 	} else if d.Preview != nil {
 		l.log.Debug("event", "kind", e.Kind, "preview", p.Ref(), "status", p.Status, "generation", p.Generation, "settled", p.Settled)
 	}
+	if len(d.Names) > 0 && p.Namespace != d.Names[0] {
+		l.log.Info("a name is another pull request's: the preview gets the next one", "preview", p.Ref(), "taken", d.Names[0], "namespace", p.Namespace)
+	}
 	if d.Advance {
 		l.advance(ctx)
 	}

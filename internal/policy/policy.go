@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
@@ -84,6 +85,8 @@ func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 		return awaited(started(s, p, e, r)), nil
 	case preview.EventProceed:
 		return awaited(proceed(s, p, e, r)), nil
+	case preview.EventNameTaken:
+		return renamed(p, r), nil
 	}
 	d, err := progressed(s, p, e)
 	return awaited(d), err
@@ -252,6 +255,19 @@ func hurry(s preview.State, p preview.Preview) time.Duration {
 		return settle
 	}
 	return 0
+}
+
+// renamed gives a preview the next of its names, because a namespace of the name it has is somebody else's; nothing when it has had all of them.
+func renamed(p preview.Preview, r Rules) preview.Decision {
+	names := preview.Names(r.GitHubHost, p.Repository, p.Key)
+	if i := slices.Index(names, p.Namespace); i >= 0 {
+		names = names[i+1:]
+	}
+	if len(names) == 0 {
+		return preview.Decision{}
+	}
+	p.NamespaceUID = ""
+	return preview.Decision{Preview: &p, Names: names}
 }
 
 func redeploy(p preview.Preview) preview.Decision {

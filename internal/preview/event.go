@@ -21,6 +21,7 @@ const (
 	EventStarted     EventKind = "started"         // a deployment begins
 	EventProceed     EventKind = "proceed"         // a deployment that needs an approval is about to take its next step
 	EventNamespace   EventKind = "namespace"       // the namespace was created or found to be ours, or is about to be cleared away again (no UID)
+	EventNameTaken   EventKind = "name_taken"      // a namespace of the preview's name is somebody else's
 	EventSteps       EventKind = "steps"           // the deployment's steps so far
 	EventSucceeded   EventKind = "succeeded"       // the deployment is ready
 	EventFailed      EventKind = "failed"          // the deployment failed for good
@@ -82,7 +83,7 @@ type State struct {
 // Decision is what an event changes. It is applied in one transaction, or not at all.
 type Decision struct {
 	Preview       *Preview     // the new state; nil leaves the preview as it is
-	Names         []string     // for a new preview: the names it may take, best first
+	Names         []string     // for a preview that is new, or whose name is taken: the names it may take, best first
 	Deployments   []Deployment // new or changed ones; an empty ID creates one
 	Jobs          []JobRequest
 	Approvals     []Approval      // new or changed ones; an empty ID creates one

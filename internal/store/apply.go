@@ -171,6 +171,12 @@ func writePreview(ctx context.Context, q *db.Queries, old *preview.Preview, d pr
 		}
 		rows, err = q.InsertPreview(ctx, insertParams(p))
 	} else {
+		p.Namespace = old.Namespace
+		if len(d.Names) > 0 {
+			if p.Namespace, err = freeName(ctx, q, d.Names); err != nil {
+				return p, err
+			}
+		}
 		rows, err = q.UpdatePreview(ctx, updateParams(p, version))
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ ON CONFLICT DO NOTHING;
 UPDATE previews SET version = version + 1, repository = @repository, installation_id = @installation_id, private = @private,
     title = @title, author = @author, branch = @branch, base_branch = @base_branch, head_sha = @head_sha,
     head_repository_id = @head_repository_id, open = @open, merged = @merged, draft = @draft, comments = @comments,
-    namespace_uid = @namespace_uid, host = @host, url = @url, status = @status, generation = @generation, settled = @settled,
+    namespace = @namespace, namespace_uid = @namespace_uid, host = @host, url = @url, status = @status, generation = @generation, settled = @settled,
     live_sha = @live_sha, live_since = @live_since, diagnosis = @diagnosis, comment_id = @comment_id,
     comment_hash = @comment_hash, comment_attempted = @comment_attempted, changed_at = @changed_at, closed_at = @closed_at,
     queued_at = @queued_at, missing_since = @missing_since, bot = @bot, head_repository = @head_repository,

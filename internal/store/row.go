@@ -62,7 +62,7 @@ func updateParams(p preview.Preview, version int64) db.UpdatePreviewParams {
 		ID: i.ID, Version: version, Repository: i.Repository, InstallationID: i.InstallationID, Private: i.Private,
 		Title: i.Title, Author: i.Author, Branch: i.Branch, BaseBranch: i.BaseBranch, HeadSha: i.HeadSha,
 		HeadRepositoryID: i.HeadRepositoryID, Open: i.Open, Merged: i.Merged, Draft: i.Draft, Comments: i.Comments,
-		NamespaceUid: i.NamespaceUid, Host: i.Host, Url: i.Url, Status: i.Status, Generation: i.Generation, Settled: i.Settled,
+		Namespace: i.Namespace, NamespaceUid: i.NamespaceUid, Host: i.Host, Url: i.Url, Status: i.Status, Generation: i.Generation, Settled: i.Settled,
 		LiveSha: i.LiveSha, LiveSince: i.LiveSince, Diagnosis: i.Diagnosis, CommentID: i.CommentID, CommentHash: i.CommentHash,
 		CommentAttempted: i.CommentAttempted, ChangedAt: i.ChangedAt, ClosedAt: i.ClosedAt, QueuedAt: i.QueuedAt,
 		MissingSince: i.MissingSince, Bot: i.Bot, HeadRepository: i.HeadRepository, CommentWrites: i.CommentWrites,

@@ -14,6 +14,9 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
+// errRenamed says that the preview has another name now, because the one it had is somebody else's.
+var errRenamed = errors.New("renamed")
+
 // errQueued says that the limits leave no place for the deployment now.
 var errQueued = errors.New("queued")
 
@@ -24,6 +27,10 @@ func (w *Worker) deploy(ctx context.Context, c *claim, p preview.Preview) error 
 	c.steps = nil
 	steps := newTimeline()
 	url, err := w.rollOut(ctx, c, &p, start, steps)
+	for errors.Is(err, errRenamed) { // it ends: there are a few names, and each is tried once
+		steps = newTimeline()
+		url, err = w.rollOut(ctx, c, &p, start, steps)
+	}
 	switch {
 	case errors.Is(err, errQueued):
 		return nil
@@ -116,7 +123,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	both.Go(func() (err error) {
 		end := steps.begin(preview.StepNamespace)
 		defer func() { end(err) }()
-		if uid, err = w.namespace(ctx, *p, plan.Guards); err != nil {
+		if uid, err = w.namespace(ctx, c, *p, plan.Guards); err != nil {
 			return err
 		}
 		mine := identity(*p)
@@ -124,6 +131,14 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 		return w.Deployer.SyncSecrets(ctx, mine, plan.Secrets)
 	})
 	err = both.Wait()
+	if errors.Is(err, errRenamed) {
+		now, readErr := w.Reader.Preview(ctx, p.ID)
+		if readErr != nil {
+			return "", readErr
+		}
+		*p = now
+		return "", err
+	}
 	if uid != "" && uid != p.NamespaceUID {
 		now, _, handleErr := w.handle(ctx, c, *p, preview.Event{Kind: preview.EventNamespace, NamespaceUID: uid})
 		if handleErr != nil {
@@ -211,7 +226,7 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 
 // namespace makes sure of the preview's namespace and its guards. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
-func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Guards) (string, error) {
+func (w *Worker) namespace(ctx context.Context, c *claim, p preview.Preview, g cluster.Guards) (string, error) {
 	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p), g)
 	if errors.Is(err, preview.ErrNotReady) {
 		if err := w.Remover.WaitGone(ctx, identity(p), w.GoneLimit); err != nil {
@@ -222,6 +237,9 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Gua
 		uid, err = w.Deployer.EnsureNamespace(ctx, fresh, g)
 	}
 	if errors.Is(err, preview.ErrConflict) {
+		if err := w.rename(ctx, c, p, err); err != nil {
+			return "", err
+		}
 		return "", preview.Fail(err, preview.Diagnosis{
 			Code: preview.CodeNamespace, Blame: preview.BlameCluster,
 			Cause: fmt.Sprintf("the namespace %s exists and does not belong to this preview", p.Namespace),
@@ -229,6 +247,20 @@ func (w *Worker) namespace(ctx context.Context, p preview.Preview, g cluster.Gua
 		})
 	}
 	return uid, err
+}
+
+// rename has the preview take its next name, as a namespace of the one it has is somebody else's and stays as it is. It is errRenamed when there
+// was one, and nil when there is no other.
+func (w *Worker) rename(ctx context.Context, c *claim, p preview.Preview, why error) error {
+	now, _, err := w.handle(ctx, c, p, preview.Event{Kind: preview.EventNameTaken})
+	switch {
+	case err != nil:
+		return err
+	case now.Namespace == p.Namespace:
+		return nil
+	}
+	w.Log.Warn("the namespace of the preview's name is somebody else's: it is left alone, and another name is used", "preview", p.Ref(), "taken", p.Namespace, "namespace", now.Namespace, "error", why)
+	return errRenamed
 }
 
 // nothingApplied reports whether the deployment failed before anything was brought into the namespace.

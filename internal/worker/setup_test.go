@@ -240,6 +240,7 @@ type ground struct {
 	onReady    func(context.Context) error // what becomes of the wait; may be nil
 	onRemove   func() error                // called before a namespace is removed; may be nil
 	onCollect  func(context.Context) error // what becomes of collecting; may be nil
+	foreign    map[string]bool             // names of namespaces that are somebody else's
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -276,6 +277,9 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity, _ clust
 		if err := g.onEnsure(); err != nil {
 			return "", err
 		}
+	}
+	if g.foreign[id.Namespace] {
+		return "", preview.ErrConflict
 	}
 	if g.namespaces[id.Namespace] == "" {
 		g.note("make %s", id.Namespace)

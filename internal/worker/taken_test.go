@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,4 +52,42 @@ func TestTakenOver(t *testing.T) {
 	}
 	pull.Push(evil(2), "More")
 	b.becomes(pull, preview.StatusRunning)
+}
+
+// TestForeignNamespace: a namespace of the preview's name that is somebody else's is left alone, and the preview takes the hashed name; when that is
+// somebody else's too, the next; and when all are, people are told.
+func TestForeignNamespace(t *testing.T) {
+	t.Parallel()
+	for foreign := range 4 {
+		t.Run(fmt.Sprint(foreign), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			names := preview.Names("github.com", "acme/web", preview.Key{RepositoryID: b.web.ID(), Number: 1})
+			b.ground.foreign = map[string]bool{}
+			for _, name := range names[:foreign] {
+				b.ground.foreign[name] = true
+			}
+			pull := b.web.OpenPull(fakegithub.PullOptions{Author: b.writer, Head: "gift", Files: evil(1)})
+			if foreign == len(names) {
+				p := b.becomes(pull, preview.StatusFailed)
+				if p.Diagnosis == nil || p.Diagnosis.Code != preview.CodeNamespace {
+					t.Errorf("diagnosis %+v, want %s", p.Diagnosis, preview.CodeNamespace)
+				}
+				if calls := b.ground.heard(); len(calls) != 0 {
+					t.Errorf("the cluster heard %v", calls)
+				}
+				return
+			}
+			p := b.becomes(pull, preview.StatusRunning)
+			want := names[foreign]
+			if p.Namespace != want || p.Host != want+".preview.test" || !strings.Contains(b.comment(pull), p.Host) {
+				t.Errorf("namespace %s, host %s, want %s for both; the comment:\n%s", p.Namespace, p.Host, want, b.comment(pull))
+			}
+			for _, call := range b.ground.heard() {
+				if name, made := strings.CutPrefix(call, "make "); made && name != want {
+					t.Errorf("the cluster heard %q", call)
+				}
+			}
+		})
+	}
 }

@@ -70,7 +70,7 @@ func (f *field) loose(ctx context.Context) (n int, tame func()) {
 			first := burners()[i] // each line starts with one that is hard to stop
 			begun.Done()
 			for h := first; ctx.Err() == nil; h = all[random.IntN(len(all))] {
-				_, _ = f.deploy(ctx, h)
+				_, _, _ = f.deploy(ctx, h)
 			}
 		})
 	}

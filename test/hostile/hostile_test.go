@@ -35,10 +35,8 @@ func TestHostile(t *testing.T) {
 				t.Parallel()
 				h.codes = append(h.codes, preview.CodeRenderLimit) // on a busy machine, what is slow meets the short time first
 				o := f.try(t.Context(), h)
-				for _, w := range o.wrong {
-					if w != tooLong { // how long it took is for the long form: here the machine is busy with other tests
-						t.Errorf("%s: %s %q", w, o.code, o.cause)
-					}
+				for _, w := range o.wrong { // the twenty seconds too: what ends a chart is a limit, and no machine is too busy for it
+					t.Errorf("%s after %s: %s %q", w, o.took, o.code, o.cause)
 				}
 			})
 		}

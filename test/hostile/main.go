@@ -76,6 +76,7 @@ func run(ctx context.Context, only, cluster string, repetitions int) (ok bool, e
 		if err := f.honest(ctx, cluster, repetitions, &r); err != nil {
 			return false, err
 		}
+		ok = ok && r.HonestRatio <= maxRatio
 	}
 	fmt.Println(rig.JSON(r))
 	return ok, nil

@@ -106,7 +106,10 @@ func (m *memory) apply(now time.Time, e preview.Event, decide func(preview.State
 		m.previews = append(m.previews, p)
 	} else if d.Preview != nil {
 		p = *d.Preview
-		p.Namespace = old.Namespace // no statement changes it
+		p.Namespace = old.Namespace
+		if name := m.freeName(d.Names); name != "" {
+			p.Namespace = name
+		}
 		*old = p
 	} else if old != nil {
 		p = *old

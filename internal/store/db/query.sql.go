@@ -2264,13 +2264,13 @@ const updatePreview = `-- name: UpdatePreview :execrows
 UPDATE previews SET version = version + 1, repository = $1, installation_id = $2, private = $3,
     title = $4, author = $5, branch = $6, base_branch = $7, head_sha = $8,
     head_repository_id = $9, open = $10, merged = $11, draft = $12, comments = $13,
-    namespace_uid = $14, host = $15, url = $16, status = $17, generation = $18, settled = $19,
-    live_sha = $20, live_since = $21, diagnosis = $22, comment_id = $23,
-    comment_hash = $24, comment_attempted = $25, changed_at = $26, closed_at = $27,
-    queued_at = $28, missing_since = $29, bot = $30, head_repository = $31,
-    removed_by = $32, notice = $33, awaited = $34, comment_writes = $35,
-    channels = $36
-WHERE id = $37 AND version = $38
+    namespace = $14, namespace_uid = $15, host = $16, url = $17, status = $18, generation = $19, settled = $20,
+    live_sha = $21, live_since = $22, diagnosis = $23, comment_id = $24,
+    comment_hash = $25, comment_attempted = $26, changed_at = $27, closed_at = $28,
+    queued_at = $29, missing_since = $30, bot = $31, head_repository = $32,
+    removed_by = $33, notice = $34, awaited = $35, comment_writes = $36,
+    channels = $37
+WHERE id = $38 AND version = $39
 `
 
 type UpdatePreviewParams struct {
@@ -2287,6 +2287,7 @@ type UpdatePreviewParams struct {
 	Merged           bool
 	Draft            bool
 	Comments         int64
+	Namespace        string
 	NamespaceUid     string
 	Host             string
 	Url              string
@@ -2329,6 +2330,7 @@ func (q *Queries) UpdatePreview(ctx context.Context, arg UpdatePreviewParams) (i
 		arg.Merged,
 		arg.Draft,
 		arg.Comments,
+		arg.Namespace,
 		arg.NamespaceUid,
 		arg.Host,
 		arg.Url,
