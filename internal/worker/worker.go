@@ -297,6 +297,9 @@ func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	outcome, err := w.end(end, ctx, job, covered, err)
+	if errors.Is(err, preview.ErrStale) {
+		outcome = "stale" // whatever else went wrong: somebody else has the job
+	}
 	w.Observe(job.Kind, outcome, time.Since(start))
 	if err != nil {
 		log.Warn("job", "outcome", outcome, "error", err)

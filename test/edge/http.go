@@ -106,6 +106,12 @@ func (e *HTTP) Close() {
 	_ = e.server.Listener.Close()
 }
 
+func (e *HTTP) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
 // ServeHTTP implements http.Handler.
 func (e *HTTP) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	text, err := io.ReadAll(req.Body)
@@ -116,7 +122,7 @@ func (e *HTTP) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r := &Request{Request: req, Text: text, Start: time.Now()}
 	for _, watcher := range e.watchers {
 		answer, err := watcher.Before(r)
-		if err != nil {
+		if err != nil || e.isClosed() { // it may have been held up for long
 			panic(http.ErrAbortHandler)
 		}
 		if answer != nil {
@@ -124,10 +130,7 @@ func (e *HTTP) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	e.mu.Lock()
-	closed := e.closed
-	e.mu.Unlock()
-	if closed {
+	if e.isClosed() {
 		panic(http.ErrAbortHandler)
 	}
 	e.proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), requestKey{}, r)))
