@@ -182,6 +182,9 @@ const (
 // background are the lanes of what comes by the clock, whatever happens: they are no part of a pull request's life.
 var background = []string{laneSweep, "health", laneSteps}
 
+// beside are the kinds of guards and rights that are made at the same time as others: each is a lane of its own.
+var beside = []string{"limitranges", "networkpolicies", "resourcequotas", "rolebindings"}
+
 // watcher shows the conductor the requests of an HTTP edge.
 type watcher struct{ *conductor }
 
@@ -192,7 +195,10 @@ func (w watcher) Before(r *edge.Request) (*edge.Answer, error) {
 		return nil, nil
 	}
 	lane := laneReconcile
+	kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(what, "apply "), "create "), "/")
 	switch {
+	case slices.Contains(beside, kind), what == "apply serviceaccounts/default":
+		lane = kind
 	case strings.HasSuffix(what, " comment"):
 		lane = laneComment
 	case strings.Contains(what, "/app/hook/"):

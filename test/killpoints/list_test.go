@@ -17,8 +17,8 @@ import (
 var phases = []string{"open", "push", "close"}
 
 const head = `# The side effects of a pull request's life, in order: PHASE/LANE/NUMBER EFFECT. A phase is what the author does. A lane is who
-# acts: a delivery (webhook), the one writer of the namespace (reconcile), the one writer of the comment (comment). Each lane does one
-# thing after the other; between lanes the order is chance and not listed. Commits are named by their statements in query.sql, with the
+# acts: a delivery (webhook), the one writer of the namespace (reconcile), the one writer of the comment (comment); what the
+# writer of the namespace makes at the same time is a lane each. Each lane does one thing after the other; between lanes the order is chance and not listed. Commits are named by their statements in query.sql, with the
 # status or kind of job that they write. Not listed: reads, leases that are prolonged, and what comes by the clock (sweep, health,
 # the steps of a deployment that takes long).
 # Written by: make killpoints UPDATE=1
