@@ -219,6 +219,7 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, into any) e
 	if err != nil {
 		return err
 	}
+	defer func() { _ = response.Body.Close() }()
 	return decode(response, into)
 }
 
@@ -227,6 +228,7 @@ func (c *Client) send(ctx context.Context, method, path string, body, into any) 
 	if err != nil {
 		return err
 	}
+	defer func() { _ = response.Body.Close() }()
 	return decode(response, into)
 }
 
@@ -272,7 +274,6 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, body
 }
 
 func decode(response *http.Response, into any) error {
-	defer func() { _ = response.Body.Close() }()
 	if into == nil || response.StatusCode == http.StatusNoContent {
 		return nil
 	}

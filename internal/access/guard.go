@@ -203,7 +203,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, rule Rule, err er
 	var later interface{ RetryAt() time.Time }
 	if errors.As(err, &later) {
 		p.Status, p.Code, p.Title, p.Detail = http.StatusServiceUnavailable, "not_ready", "Not ready", "GitHub wants to be left alone for a while: try again later."
-		if t, ok := err.(limited); ok || errors.As(err, &t) {
+		if t := (limited{}); errors.As(err, &t) {
 			p.Status, p.Code, p.Title, p.Detail = http.StatusTooManyRequests, "too_many_requests", "Too many requests", "Too many requests: try again in a moment."
 		}
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, time.Until(later.RetryAt()).Seconds()+0.999))))

@@ -56,7 +56,7 @@ func (i *Identifier) Identify(r *http.Request) (Actor, error) {
 	}
 	cookie, err := r.Cookie(i.CookieName())
 	if err != nil || cookie.Value == "" {
-		return Actor{}, nil
+		return Actor{}, nil //nolint:nilerr // nobody is signed in
 	}
 	s, err := i.sessions.Session(r.Context(), preview.SessionPerson, Hash(cookie.Value))
 	if errors.Is(err, preview.ErrNotFound) {

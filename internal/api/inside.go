@@ -73,10 +73,10 @@ func absent(err error) bool {
 	return errors.Is(err, preview.ErrNotFound) || errors.Is(err, preview.ErrConflict)
 }
 
-// cannot keeps what the cluster refuses Catalyst from being told as if it was refused to the one who asks.
+// cannot keeps what the cluster refuses Catalyst from being told as if it was refused to the one who asks: only the text goes on, not the kind.
 func cannot(err error) error {
 	if errors.Is(err, preview.ErrForbidden) || errors.Is(err, preview.ErrInvalid) {
-		return fmt.Errorf("the cluster refuses it to Catalyst, see catalyst doctor: %s", err.Error()) //nolint:errorlint // its kind is about Catalyst, not about who asks
+		return fmt.Errorf("the cluster refuses it to Catalyst, see catalyst doctor: %s", err.Error())
 	}
 	return err
 }

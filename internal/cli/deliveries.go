@@ -61,7 +61,7 @@ func newDeliveriesListCmd(r *remote) *cobra.Command {
 
 func newReplayCmd(r *remote) *cobra.Command {
 	return &cobra.Command{
-		Use: "replay ID", Short: "Have a delivery looked at once more, as if it had just come", Args: exactly(1),
+		Use: "replay ID", Short: "Have a delivery looked at once more, as if it had just come", Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client()
 			if err != nil {

@@ -85,7 +85,7 @@ func runList(ctx context.Context, r *remote, o ListOptions) error {
 
 func newGetCmd(r *remote) *cobra.Command {
 	return &cobra.Command{
-		Use: "get PREVIEW", Short: "Show a preview, and why it failed", Args: exactly(1),
+		Use: "get PREVIEW", Short: "Show a preview, and why it failed", Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, ref, err := r.preview(args[0])
 			if err != nil {
@@ -144,7 +144,7 @@ type LogsOptions struct {
 func newLogsCmd(r *remote) *cobra.Command {
 	var o LogsOptions
 	cmd := &cobra.Command{
-		Use: "logs PREVIEW", Short: "Print a preview's logs, all containers merged by time", Args: exactly(1),
+		Use: "logs PREVIEW", Short: "Print a preview's logs, all containers merged by time", Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error { return runLogs(cmd.Context(), r, args[0], o) },
 	}
 	f := cmd.Flags()
@@ -221,7 +221,7 @@ func (o *ActionOptions) flags(cmd *cobra.Command) {
 func newActionCmd(r *remote, name, short string, do func(*client.Client, context.Context, client.Ref) (client.Command, error)) *cobra.Command {
 	var o ActionOptions
 	cmd := &cobra.Command{
-		Use: name + " PREVIEW", Short: short, Args: exactly(1),
+		Use: name + " PREVIEW", Short: short, Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.act(cmd.Context(), args[0], o, func(ctx context.Context, c *client.Client, ref client.Ref) (client.Command, error) {
 				return do(c, ctx, ref)
@@ -236,7 +236,7 @@ func newDeleteCmd(r *remote) *cobra.Command {
 	var o ActionOptions
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "delete PREVIEW", Short: "Remove a preview although its pull request is open", Args: exactly(1),
+		Use: "delete PREVIEW", Short: "Remove a preview although its pull request is open", Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
 				return &usageError{fmt.Errorf("this removes the preview %s with all that it holds; say --yes", args[0])}
@@ -255,7 +255,7 @@ func newApproveCmd(r *remote) *cobra.Command {
 	var o ActionOptions
 	var commit string
 	cmd := &cobra.Command{
-		Use: "approve PREVIEW --sha SHA", Short: "Allow one commit of a fork or a bot to be deployed", Args: exactly(1),
+		Use: "approve PREVIEW --sha SHA", Short: "Allow one commit of a fork or a bot to be deployed", Args: exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if commit == "" {
 				return &usageError{errors.New("say which commit, after you have looked at it: --sha SHA")}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -21,7 +22,7 @@ func newProbeNetworkCmd(s Streams) *cobra.Command {
 	var o ProbeNetworkOptions
 	cmd := &cobra.Command{
 		Use: "probe-network", Short: "Say whether the API server can be reached from this pod", Args: cobra.NoArgs, Hidden: true,
-		RunE: func(*cobra.Command, []string) error { return runProbeNetwork(s, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runProbeNetwork(cmd.Context(), s, o) },
 	}
 	address := net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"))
 	cmd.Flags().StringVar(&o.Address, "address", address, "what to dial: `HOST:PORT`")
@@ -30,16 +31,22 @@ func newProbeNetworkCmd(s Streams) *cobra.Command {
 	return cmd
 }
 
-func runProbeNetwork(s Streams, o ProbeNetworkOptions) error {
+func runProbeNetwork(ctx context.Context, s Streams, o ProbeNetworkOptions) error {
 	result := ""
+	dialer := net.Dialer{Timeout: time.Second}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for deadline := time.Now().Add(o.For); time.Now().Before(deadline); {
 		result = "not reached"
-		started := time.Now()
-		if conn, err := net.DialTimeout("tcp", o.Address, time.Second); err == nil {
+		if conn, err := dialer.DialContext(ctx, "tcp", o.Address); err == nil {
 			_ = conn.Close()
 			result = "reached"
 		}
-		time.Sleep(time.Second - time.Since(started))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
 	}
 	_, _ = fmt.Fprintf(s.Out, "%s %s\n", o.Address, result)
 	if err := os.WriteFile(o.Result, []byte(result), 0o600); err != nil {

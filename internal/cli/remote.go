@@ -80,14 +80,12 @@ func (r *remote) show(v any, text func(io.Writer) error) error {
 	return text(r.streams.Out)
 }
 
-// exactly is cobra.ExactArgs whose error is a mistake on the command line.
-func exactly(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return &usageError{fmt.Errorf("%s: expected %d argument(s), got %d", cmd.CommandPath(), n, len(args))}
-		}
-		return nil
+// exactlyOne is cobra.ExactArgs(1) whose error is a mistake on the command line.
+func exactlyOne(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return &usageError{fmt.Errorf("%s: expected 1 argument, got %d", cmd.CommandPath(), len(args))}
 	}
+	return nil
 }
 
 // next says what helps after an answer that was not the one asked for.

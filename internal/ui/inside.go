@@ -57,7 +57,7 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 		plainLogs(w, v)
 		return
 	}
-	u.show(w, r, "logs.html", view{Title: "Logs · " + about(h.Preview, ""), State: h.Status, Section: "previews", Data: v})
+	u.show(w, r, "logs.html", view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Data: v})
 }
 
 func (u *ui) readLogs(r *http.Request, v *logsView) (err error) {
@@ -123,7 +123,7 @@ func (u *ui) events(w http.ResponseWriter, r *http.Request) {
 	case len(v.Events) == 0:
 		v.Note = "The cluster has nothing to tell. Events are kept for about an hour."
 	}
-	u.show(w, r, "events.html", view{Title: "Events · " + about(h.Preview, ""), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
+	u.show(w, r, "events.html", view{Title: "Events · " + about(h.Preview), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
 }
 
 // configView is the configuration that counts for a preview.
@@ -139,6 +139,6 @@ func (u *ui) config(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u.show(w, r, "config.html", view{
-		Title: "Configuration · " + about(h.Preview, ""), State: h.Status, Section: "previews", Data: configView{h, u.Settings(h.Preview)},
+		Title: "Configuration · " + about(h.Preview), State: h.Status, Section: "previews", Data: configView{h, u.Settings(h.Preview)},
 	})
 }

@@ -107,8 +107,8 @@ func (u *ui) head(r *http.Request, tab string) (head, error) {
 }
 
 // about is the title of a page about a preview; what matters first.
-func about(p preview.Preview, rest string) string {
-	return string(p.Status) + " · " + p.Ref() + rest
+func about(p preview.Preview) string {
+	return string(p.Status) + " · " + p.Ref()
 }
 
 // liveAt is the stream of a preview.
@@ -147,7 +147,7 @@ func (u *ui) preview(w http.ResponseWriter, r *http.Request) {
 	for _, d := range deployments {
 		v.Deployments = append(v.Deployments, viewOf(h.Preview, d, v.Usual))
 	}
-	u.show(w, r, "preview.html", view{Title: about(h.Preview, ""), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
+	u.show(w, r, "preview.html", view{Title: about(h.Preview), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
 }
 
 // deploymentView is a deployment with its steps on one scale.

@@ -22,6 +22,8 @@ setInterval(times, 10_000);
 const indicator = $('#live');
 let paused = false, stale = false, fetching = false, source;
 function say(word) { if (indicator) { indicator.hidden = false; indicator.textContent = word; } }
+// link says which row one is: a list that is fetched again may have another order.
+function link(row) { return row && $('a', row)?.getAttribute('href'); }
 async function refresh() {
   if (paused || fetching) { stale = true; return; }
   fetching = true; stale = false;
@@ -34,10 +36,10 @@ async function refresh() {
       const fresh = page.getElementById(part.id);
       if (!fresh || fresh.isEqualNode(part)) continue;
       const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute('href') || document.activeElement.id : '';
-      const row = [...part.querySelectorAll('.row')].findIndex(r => r.classList.contains('here'));
+      const here = link($('.row.here', part));
       part.replaceChildren(...fresh.childNodes);
       if (focused) (part.querySelector(`[href="${CSS.escape(focused)}"]`) || document.getElementById(focused))?.focus();
-      if (row >= 0) part.querySelectorAll('.row')[row]?.classList.add('here');
+      if (here) [...part.querySelectorAll('.row')].find(r => link(r) === here)?.classList.add('here');
     }
     document.title = page.title;
     const icon = $('link[rel=icon]'), freshIcon = $('link[rel=icon]', page);

@@ -4,7 +4,7 @@ import { pieces, plain } from './ansi.js';
 const box = document.getElementById('log'), api = box.dataset.api;
 const query = new URLSearchParams(location.search);
 const height = 20, most = 200_000, over = 40;
-let lines = [], skipped = 0, follow = true, chosen = null, mode = 'local', earlier = null, source, found = -1, drawing = false;
+let lines = [], skipped = 0, follow = true, chosen = null, mode = 'local', earlier = null, source, found = -1, drawing = false, last = '', shown = 0, opened = false;
 const ids = new Set();
 const key = l => l.id + ' ' + l.pod + '/' + l.container;
 const anchor = l => 'L' + l.id + '@' + l.pod + '/' + l.container;
@@ -62,6 +62,7 @@ function render() {
   drawing = false;
   space.style.height = lines.length * height + 'px';
   if (follow) box.scrollTop = box.scrollHeight;
+  shown = box.scrollTop;
   const first = Math.max(0, Math.floor(box.scrollTop / height) - over), last = Math.min(lines.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + over);
   space.replaceChildren(...lines.slice(first, last).map((l, i) => draw(l, first + i)));
 }
@@ -72,6 +73,7 @@ function add(more, before) {
   fresh.forEach(l => ids.add(key(l)));
   if (before) {
     lines = fresh.concat(lines);
+    if (found >= 0) found += fresh.length;
     box.scrollTop += fresh.length * height;
   } else {
     const late = lines.length && fresh.length && ns(fresh[0]) < ns(lines[lines.length - 1]);
@@ -82,13 +84,14 @@ function add(more, before) {
     const gone = lines.splice(0, lines.length - most);
     gone.forEach(l => ids.delete(key(l)));
     skipped += gone.length;
+    found = Math.max(-1, found - gone.length);
   }
-  document.getElementById('log-note')?.remove();
+  if (lines.length) document.getElementById('log-note')?.remove();
   status();
   schedule();
 }
 function status() {
-  state.textContent = lines.length.toLocaleString() + ' lines' + (skipped ? ', ' + skipped.toLocaleString() + ' older ones not kept here' : '') + (source && source.readyState === 0 ? ' · reconnecting' : '');
+  state.textContent = lines.length.toLocaleString() + ' lines' + (skipped ? ', ' + skipped.toLocaleString() + ' older ones not kept here' : '') + (source && source.readyState !== EventSource.OPEN ? opened ? ' · reconnecting' : ' · connecting' : '');
 }
 
 function choose(l) {
@@ -102,7 +105,11 @@ followButton.addEventListener('click', () => setFollow(!follow));
 timesButton.addEventListener('click', () => { mode = { local: 'UTC', UTC: 'ago', ago: 'off', off: 'local' }[mode]; timesButton.textContent = 'Times: ' + mode; render(); });
 box.addEventListener('wheel', e => { if (e.deltaY < 0) setFollow(false); }, { passive: true });
 box.addEventListener('touchmove', () => setFollow(false), { passive: true });
-box.addEventListener('scroll', () => { if (box.scrollTop + box.clientHeight >= box.scrollHeight - height) { if (!follow && !chosen) setFollow(true); } schedule(); }, { passive: true });
+// Where the reader comes to the end, it is followed; where they go up, by whatever means, it is not any more.
+box.addEventListener('scroll', () => {
+  if (box.scrollTop + box.clientHeight >= box.scrollHeight - height) { if (!follow && !chosen) setFollow(true); } else if (box.scrollTop < shown) setFollow(false);
+  schedule();
+}, { passive: true });
 addEventListener('resize', schedule);
 
 olderButton.addEventListener('click', () => older());
@@ -120,7 +127,7 @@ async function older() {
 
 function jump(by) {
   if (!word) return;
-  for (let i = found + by; i >= 0 && i < lines.length; i += by) {
+  for (let i = found < 0 && by < 0 ? lines.length - 1 : found + by; i >= 0 && i < lines.length; i += by) {
     if (plain(lines[i].text).toLowerCase().includes(word)) {
       found = i; setFollow(false); chosen = key(lines[i]);
       box.scrollTop = i * height - box.clientHeight / 2; render(); return;
@@ -135,14 +142,16 @@ addEventListener('keydown', e => {
   else if (e.key === 'N') jump(-1);
 });
 
-// stream goes on where it broke: the browser sends the last event's id, which has a place for each container.
+// stream goes on where it broke: the browser sends the last event's id, which has a place for each container. It gives up at an answer that is not a stream (nothing
+// runs yet, a proxy whose server restarts); then it is begun again from the same place.
 function stream() {
-  source = new EventSource(api + '/stream?' + filter({ tail: 500 }));
-  source.addEventListener('lines', e => add(JSON.parse(e.data), false));
-  source.addEventListener('error', status);
-  source.addEventListener('open', status);
+  source = new EventSource(api + '/stream?' + filter(last ? { cursor: last } : { tail: 500 }));
+  source.addEventListener('lines', e => { last = e.lastEventId || last; add(JSON.parse(e.data), false); });
+  source.addEventListener('error', () => { status(); if (source.readyState === EventSource.CLOSED) setTimeout(stream, 5000); });
+  source.addEventListener('open', () => { opened = true; status(); });
 }
 addEventListener('pagehide', () => source?.close());
+addEventListener('pageshow', e => { if (e.persisted && source) stream(); });
 
 // The stream is opened before the page of lines is read: what is written in between comes by one or by both, and is shown once.
 async function start() {
