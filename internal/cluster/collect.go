@@ -120,7 +120,7 @@ func sourcesOf(pods []corev1.Pod) []source {
 			}
 		}
 	}
-	all := append(bad, good...)
+	all := slices.Concat(bad, good)
 	return all[:min(len(all), papersInAll)]
 }
 

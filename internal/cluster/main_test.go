@@ -187,7 +187,7 @@ func (b *bundle) clean(namespace string) {
 // eventually polls until there is no error.
 func (b *bundle) eventually(check func() error) {
 	b.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		err := check()
 		if err == nil {

@@ -40,7 +40,7 @@ func (b *bundle) withoutProbe() {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("namespace %s is still there: %v", name, err)
+		return errors.Join(fmt.Errorf("namespace %s is still there", name), err)
 	})
 }
 

@@ -27,7 +27,7 @@ func lockFile(path string) (*fileLock, error) {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || time.Since(asked) > lockPatience {
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		<-time.After(50 * time.Millisecond)
 	}
 	if err != nil {
 		_ = f.Close()

@@ -112,7 +112,7 @@ func TestReceiverInTrouble(t *testing.T) {
 		case 4:
 			panic(http.ErrAbortHandler) // the connection breaks
 		case 5:
-			time.Sleep(300 * time.Millisecond)
+			<-time.After(300 * time.Millisecond) // a slow receiver
 		}
 		return true
 	}
