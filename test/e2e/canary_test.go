@@ -52,6 +52,7 @@ func TestCanary(t *testing.T) {
 	_, _ = rand.Read(random) // it never fails
 	canary := "cat/5f+" + hex.EncodeToString(random) + "=9&51"
 	b := setup(t, func(config map[string]any) { keepCanary(t, config, canary) })
+	b.github.Repo.SetPrivate(true) // else logs are kept out of the comment altogether
 	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": leakyDeployment})
 	binary, err := rig.Build(t.Context(), "leaky", "./test/app")
 	if err == nil {
