@@ -38,7 +38,8 @@ spec:
           image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
           args: ["-leak"]
           env: [{name: CANARY, valueFrom: {secretKeyRef: {name: payments, key: token}}}]
-          readinessProbe: {httpGet: {path: /healthz, port: 8080}, periodSeconds: 1}
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
           securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
           resources: {{- toYaml .Values.resources | nindent 12 }}
 `
@@ -51,6 +52,7 @@ func TestCanary(t *testing.T) {
 	_, _ = rand.Read(random) // it never fails
 	canary := "cat/5f+" + hex.EncodeToString(random) + "=9&51"
 	b := setup(t, func(config map[string]any) { keepCanary(t, config, canary) })
+	b.github.Repo.SetPrivate(true) // else logs are kept out of the comment altogether
 	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": leakyDeployment})
 	binary, err := rig.Build(t.Context(), "leaky", "./test/app")
 	if err == nil {
@@ -104,6 +106,15 @@ func keepCanary(t *testing.T, config map[string]any, canary string) {
 		map[string]any{
 			"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "stringData": map[string]any{"token": canary},
 			"metadata": map[string]any{"name": "payments", "namespace": sources, "annotations": map[string]any{"catalyst.dev/copy-to": repository["name"]}},
+		},
+		map[string]any{ // Catalyst may read it by its name, as docs/secrets.md has it
+			"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": map[string]any{"name": "catalyst-secrets", "namespace": sources},
+			"rules": []any{map[string]any{"apiGroups": []any{""}, "resources": []any{"secrets"}, "verbs": []any{"get"}, "resourceNames": []any{"payments"}}},
+		},
+		map[string]any{
+			"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": map[string]any{"name": "catalyst-secrets", "namespace": sources},
+			"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "catalyst-secrets"},
+			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "catalyst", "namespace": "catalyst-" + strings.ToLower(t.Name())}},
 		},
 	}})
 	if err == nil {

@@ -257,6 +257,9 @@ func (r *Repo) Fork(owner *Account) *Repo {
 	return f
 }
 
+// SetPrivate makes the repository private, or public again. No webhook tells of it.
+func (r *Repo) SetPrivate(private bool) { defer r.lock()(); r.private = private }
+
 // Rename gives the repository another name; the old one redirects until another repository takes it.
 func (r *Repo) Rename(name string) {
 	defer r.lock()()
