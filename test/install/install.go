@@ -229,7 +229,7 @@ func identity(ctx context.Context, admin *rest.Config, o Options) (*api.Config, 
 
 // held waits until a namespace without Catalyst's label is refused by the policy, not by want of the right.
 func held(ctx context.Context, catalyst kubernetes.Interface) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute) // many clusters' worth of policies may be made at once
 	defer cancel()
 	for {
 		_, err := catalyst.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "catalyst-not-its-own"}},
@@ -239,7 +239,7 @@ func held(ctx context.Context, catalyst kubernetes.Interface) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not hold Catalyst: %w", selfGuard, err)
+			return errors.Join(fmt.Errorf("%s does not hold Catalyst", selfGuard), err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
