@@ -3,8 +3,10 @@ package cluster
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 )
 
@@ -41,20 +44,35 @@ func (f *fenced) routeKinds() {
 			f.t.Fatal(err)
 		}
 		routes := f.anything().Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: name})
+		polls := 0
 		f.eventually(func() error {
 			if _, err := routes.Namespace(f.id.Namespace).List(f.t.Context(), metav1.ListOptions{}); err != nil {
 				return err
 			}
-			// The quota's controller looks for new kinds twice a minute, and until then every route is refused for want of a count.
+			// The quota's controller looks for new kinds twice a minute, and until then every route is refused for want of a count. It counts
+			// them when the quota changes, or every five minutes.
 			quota, err := f.admin.CoreV1().ResourceQuotas(f.id.Namespace).Get(f.t.Context(), guardName, metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
 			if _, ok := quota.Status.Used[corev1.ResourceName("count/"+name+".gateway.networking.k8s.io")]; !ok {
+				if polls++; polls%40 == 1 {
+					f.alsoLimit(fmt.Sprintf("%q", strconv.Itoa(polls)))
+				}
 				return errors.New("the quota does not count " + name + " yet")
 			}
 			return nil
 		})
+	}
+	f.alsoLimit("null")
+}
+
+// alsoLimit changes the quota, as an operator may, by a limit on what there is none of.
+func (f *fenced) alsoLimit(value string) {
+	f.t.Helper()
+	change := fmt.Sprintf(`{"spec": {"hard": {"count/nothing.example.com": %s}}}`, value)
+	if _, err := f.admin.CoreV1().ResourceQuotas(f.id.Namespace).Patch(f.t.Context(), guardName, types.MergePatchType, []byte(change), metav1.PatchOptions{}); err != nil {
+		f.t.Fatal(err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -125,7 +126,7 @@ func (f *fenced) snapshot() map[string]string {
 	quotas, err := f.admin.CoreV1().ResourceQuotas(ns).List(ctx, metav1.ListOptions{})
 	for i := range quotas.Items {
 		// What is used is counted in the object itself.
-		quotas.Items[i].Status.Used, quotas.Items[i].ResourceVersion, quotas.Items[i].ManagedFields = nil, "", nil
+		quotas.Items[i].Status, quotas.Items[i].ResourceVersion, quotas.Items[i].ManagedFields = corev1.ResourceQuotaStatus{}, "", nil
 	}
 	note("quotas", quotas.Items, err)
 	limits, err := f.admin.CoreV1().LimitRanges(ns).List(ctx, metav1.ListOptions{})
