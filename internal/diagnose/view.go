@@ -85,12 +85,19 @@ func (v *view) log(p Pod, c Container) Log {
 	ref := LogRef{Pod: p.Name, Container: c.Name, Restarts: c.Restarts, Previous: c.Running && c.Last != nil}
 	for _, l := range slices.Backward(v.Logs) {
 		if l.LogRef == ref {
+			// Read while it still ran, it may lack the last words.
+			if end := c.end(); !c.Running && end != nil && l.ReadAt.Before(end.Finished.Add(whole)) && v.Now.Sub(l.ReadAt) >= whole {
+				v.wanted[ref] = true
+			}
 			return l
 		}
 	}
 	v.wanted[ref] = true
 	return Log{LogRef: ref, None: true}
 }
+
+// whole is how long after its end a container's log is sure to be written whole. Ends are told in whole seconds, by the node's clock.
+const whole = 2 * time.Second
 
 // liveLog is the end of the log of a container that runs. One that is not fresh any more is asked for again and taken all the same.
 func (v *view) liveLog(p Pod, c Container) Log {
