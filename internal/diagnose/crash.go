@@ -23,7 +23,7 @@ func (v *view) crash(p Pod, c Container) *finding {
 	who := v.whose(p, c)
 	f := &finding{
 		code: CodeCrashLoop, object: p.Owner, at: end.Finished, tried: end.Finished, soft: true, confidence: sure,
-		hopeless: v.ends(p, c) >= crashes, log: log.Lines,
+		hopeless: v.ends(p, c) >= crashes && !log.Early, log: log.Lines,
 		cause: fmt.Sprintf("%s has ended %s, last with exit code %d%s.", who, times(v.ends(p, c)), end.Code, meaning(end.Code)),
 		fix:   "See its last lines; the application ends by itself right after it starts.",
 		waits: fmt.Sprintf("waits for container %s, which ended with exit code %d and is tried again", quote(c.Name), end.Code),

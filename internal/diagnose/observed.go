@@ -146,6 +146,7 @@ type Log struct {
 	LogRef
 	Lines  []string  `json:"lines,omitempty"`
 	Last   time.Time `json:"last,omitzero"`  // of the last line
+	Early  bool      `json:"-"`              // read before all of it was sure to be written; the view's own
 	ReadAt time.Time `json:"readAt"`         // when it was read
 	None   bool      `json:"none,omitempty"` // it could not be read
 }

@@ -86,8 +86,11 @@ func (v *view) log(p Pod, c Container) Log {
 	for _, l := range slices.Backward(v.Logs) {
 		if l.LogRef == ref {
 			// Read while it still ran, it may lack the last words.
-			if end := c.end(); !c.Running && end != nil && l.ReadAt.Before(end.Finished.Add(whole)) && v.Now.Sub(l.ReadAt) >= whole {
-				v.wanted[ref] = true
+			if end := c.end(); !c.Running && end != nil && end.Finished.Before(v.Now.Add(skew)) && l.ReadAt.Before(end.Finished.Add(whole)) {
+				l.Early = true
+				if !v.Now.Before(end.Finished.Add(whole)) {
+					v.wanted[ref] = true
+				}
 			}
 			return l
 		}
@@ -98,6 +101,9 @@ func (v *view) log(p Pod, c Container) Log {
 
 // whole is how long after its end a container's log is sure to be written whole. Ends are told in whole seconds, by the node's clock.
 const whole = 2 * time.Second
+
+// skew is how far a node's clock may be ahead and still be believed.
+const skew = 10 * time.Second
 
 // liveLog is the end of the log of a container that runs. One that is not fresh any more is asked for again and taken all the same.
 func (v *view) liveLog(p Pod, c Container) Log {
