@@ -4,13 +4,9 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
-
-// unproven are the rows of the threat model that no test shows yet. A row that has its tests does not belong here, and no row may be added.
-var unproven = []string{"K1, K2", "K3 to K10, K12"}
 
 var (
 	testName = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
@@ -44,12 +40,12 @@ func TestThreatModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, problem := range threatProblems(string(text), there, unproven) {
+	for _, problem := range threatProblems(string(text), there) {
 		t.Error(problem)
 	}
 }
 
-// TestThreatModelBites: a row without a test, one that names a test that is not there, and one that was proven since, are seen.
+// TestThreatModelBites: a row without a test, and one that names a test that is not there, are seen.
 func TestThreatModelBites(t *testing.T) {
 	t.Parallel()
 	head := "| | Attack | Defence | Tests |\n|---|---|---|---|\n"
@@ -59,22 +55,16 @@ func TestThreatModelBites(t *testing.T) {
 		head + "| X1 | a | b | none yet |\n":                 1,
 		head + "| X1 | a | b | `TestThere`; c: none yet |\n": 1,
 		head + "| X1 | a | b | |\n":                          1,
-		head + "| K9 | a | b | none yet |\n":                 0,
-		head + "| K9 | a | b | `TestThere` |\n":              1, // no longer unproven
 		"no table":                                           1,
 	} {
-		var open []string
-		if strings.Contains(text, "K9") {
-			open = []string{"K9"}
-		}
-		if got := threatProblems(text, map[string]bool{"TestThere": true, "FuzzThere": true}, open); len(got) != want {
+		if got := threatProblems(text, map[string]bool{"TestThere": true, "FuzzThere": true}); len(got) != want {
 			t.Errorf("%q: %q, want %d", text, got, want)
 		}
 	}
 }
 
 // threatProblems looks at each row of each table whose last column holds tests.
-func threatProblems(text string, there map[string]bool, unproven []string) []string {
+func threatProblems(text string, there map[string]bool) []string {
 	var problems []string
 	rows, inside := 0, false
 	for line := range strings.Lines(text) {
@@ -88,7 +78,7 @@ func threatProblems(text string, there map[string]bool, unproven []string) []str
 		case !inside || strings.HasPrefix(line, "|--"):
 		default:
 			rows++
-			problems = append(problems, rowProblems(strings.TrimSpace(cells[0]), last, there, slices.Contains(unproven, strings.TrimSpace(cells[0])))...)
+			problems = append(problems, rowProblems(strings.TrimSpace(cells[0]), last, there)...)
 		}
 	}
 	if rows == 0 {
@@ -97,14 +87,10 @@ func threatProblems(text string, there map[string]bool, unproven []string) []str
 	return problems
 }
 
-func rowProblems(row, tests string, there map[string]bool, open bool) []string {
+func rowProblems(row, tests string, there map[string]bool) []string {
 	var problems []string
-	claimed := strings.Contains(tests, "none yet")
 	names := testName.FindAllStringSubmatch(tests, -1)
-	switch {
-	case open && !claimed:
-		problems = append(problems, "row "+row+" has its tests now: take it out of unproven")
-	case !open && (claimed || len(names) == 0):
+	if strings.Contains(tests, "none yet") || len(names) == 0 {
 		problems = append(problems, "row "+row+" is a claim that no test shows: "+tests)
 	}
 	for _, m := range names {
