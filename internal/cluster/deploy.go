@@ -220,6 +220,9 @@ func (op *operation) run() (Deployed, error) {
 	if op.applied != nil {
 		op.applied(err)
 	}
+	if err == nil {
+		err = op.records.missed
+	}
 	if err != nil {
 		return Deployed{}, op.explain(err)
 	}

@@ -8,6 +8,6 @@
 // # Errors
 //
 // A mistake of the user's (a chart that does not render, an object the API server refuses, an image that does not exist) is a
-// *preview.Failure, to be shown and not retried. preview.ErrConflict, ErrNotReady, ErrForbidden, ErrInvalid and ErrNotFound say
-// what they say. A done context gives an error that wraps ctx.Err(). Everything else is an outage of the cluster: try again.
+// *preview.Failure, to be shown and not retried. preview.ErrConflict says that a namespace is not the one meant; ErrNotReady,
+// ErrForbidden, ErrInvalid and ErrNotFound say what they say. A done context gives an error that wraps ctx.Err(). Everything else is an outage of the cluster: try again.
 package cluster

@@ -18,7 +18,8 @@ import (
 const maxEvidence = 12
 
 // kind adds the error kind of preview that an answer of the API server amounts to; an error that is no answer, or one
-// that says that the server is in trouble, stays as it is: an outage.
+// that says that the server is in trouble, stays as it is: an outage. So does a conflict (409): it says that something changed meanwhile,
+// while preview.ErrConflict says that a namespace is somebody else's, which only its labels can tell.
 func kind(err error) error {
 	switch {
 	case err == nil:
@@ -31,8 +32,6 @@ func kind(err error) error {
 		return fmt.Errorf("%w: %w", err, preview.ErrForbidden)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return fmt.Errorf("%w: %w", err, preview.ErrInvalid)
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		return fmt.Errorf("%w: %w", err, preview.ErrConflict)
 	}
 	return err
 }

@@ -4,16 +4,45 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/preview"
 )
+
+// TestConflictIsNoOwner: an API server that answers 409 says that something changed meanwhile, not that the namespace is somebody else's:
+// it would be abandoned for another name, and left behind.
+func TestConflictIsNoOwner(t *testing.T) {
+	t.Parallel()
+	b := connect(t)
+	var met atomic.Int64
+	b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPatch || req.Method == http.MethodDelete && strings.HasSuffix(req.URL.Path, "/namespaces/"+b.id.Namespace) {
+			met.Add(1)
+			return refused(req, http.StatusConflict, "Conflict", nil), nil
+		}
+		return nil, nil
+	})
+	if _, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id)); !apierrors.IsConflict(err) || errors.Is(err, preview.ErrConflict) {
+		t.Errorf("guards refused by a conflict: %v", err)
+	}
+	made := met.Load()
+	if err := b.c.DeleteNamespace(t.Context(), b.id); !apierrors.IsConflict(err) || errors.Is(err, preview.ErrConflict) {
+		t.Errorf("deletion refused by a conflict: %v", err)
+	}
+	if made == 0 || met.Load() == made {
+		t.Error("void: no conflict was met")
+	}
+}
 
 func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 	t.Parallel()

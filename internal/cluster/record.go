@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"helm.sh/helm/v4/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	kubewait "k8s.io/apimachinery/pkg/util/wait"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/retry"
@@ -28,6 +28,7 @@ type records struct {
 	stored  *driver.Secrets
 	secrets typedcorev1.SecretInterface
 	before  func(*release.Release) error // called before a new revision is recorded, that is before anything is applied
+	missed  error                        // the first update that could not be stored: Helm logs some of them and goes on
 }
 
 // readRecords reads and writes them as Catalyst itself. Only what has the type of a record is one: a chart cannot make that.
@@ -63,20 +64,28 @@ func (r *records) Create(key string, rel ri.Releaser) error {
 	return r.Memory.Create(key, rel)
 }
 
-// Update implements driver.Updator. It insists: Helm goes on when it could not record that the last revision was superseded, and then
-// two are called deployed.
+// Update implements driver.Updator. It insists, and keeps what was in vain: Helm goes on when it could not record that the last revision
+// was superseded, and then two are called deployed.
 func (r *records) Update(key string, rel ri.Releaser) error {
 	pause := kubewait.Backoff{Steps: 5, Duration: 50 * time.Millisecond, Factor: 3, Jitter: 0.1}
 	if err := retry.OnError(pause, passing, func() error { return r.stored.Update(key, rel) }); err != nil {
+		if r.missed == nil {
+			r.missed = fmt.Errorf("record the end of revision %s: %w", key, err)
+		}
 		return err
 	}
 	return r.Memory.Update(key, rel)
 }
 
-// passing reports whether an error of the API server, or of the way to it, may be gone the next moment.
+// passing reports whether an error of the API server, or of the way to it, may be gone the next moment. A connection breaks in many ways
+// (a reset stream, a closed pipe, a GOAWAY); what is tried again may be written twice without harm.
 func passing(err error) bool {
+	var way *url.Error
+	if errors.As(err, &way) {
+		return !errors.Is(err, context.Canceled) && !errors.Is(err, preview.ErrStale)
+	}
 	return apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
-		apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err)
+		apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err)
 }
 
 // Delete implements driver.Deletor.

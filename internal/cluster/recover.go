@@ -8,6 +8,7 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -35,6 +36,24 @@ func (op *operation) recover(helm *action.Configuration) error {
 		if _, err := u.Run(preview.Release); err != nil {
 			return fmt.Errorf("finish uninstalling revision %d: %w", last.Version, err)
 		}
+	}
+	return op.supersede(helm, revisions)
+}
+
+// supersede leaves one revision called deployed, the newest: an upgrade whose last-but-one record was lost has left two.
+func (op *operation) supersede(helm *action.Configuration, revisions []*release.Release) error {
+	newest := true
+	for _, r := range revisions {
+		if r.Info.Status != rcommon.StatusDeployed {
+			continue
+		}
+		if !newest {
+			r.SetStatus(rcommon.StatusSuperseded, r.Info.Description)
+			if err := helm.Releases.Update(r); err != nil {
+				return fmt.Errorf("mark revision %d superseded: %w", r.Version, err)
+			}
+		}
+		newest = false
 	}
 	return nil
 }

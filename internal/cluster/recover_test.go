@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -134,6 +136,53 @@ func TestRecordInsists(t *testing.T) {
 	}
 	if refusals.Load() <= 2 {
 		t.Error("void: the record was not refused")
+	}
+}
+
+// TestRecordLost: a way to the API server that breaks in the same place is no other matter, and an upgrade whose old revision could not
+// be recorded at all is not called done: the next try leaves one revision that is deployed.
+func TestRecordLost(t *testing.T) {
+	t.Parallel()
+	for name, breaks := range map[string]int64{"for a moment": 2, "for long": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := connect(t)
+			b.namespace()
+			b.deploy(web(), nil)
+			var met atomic.Int64
+			b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, ".v1") && met.Add(1) <= breaks {
+					return nil, errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")
+				}
+				return nil, nil
+			})
+			request := DeployRequest{Identity: b.id, Files: web(), Values: b.values(map[string]any{"commit": "two"})}
+			newest := 2
+			if _, err := b.c.Deploy(t.Context(), request); breaks < 5 && err != nil {
+				t.Fatal(err)
+			} else if breaks >= 5 {
+				if err == nil || !strings.Contains(err.Error(), "record the end of revision") {
+					t.Fatalf("want the deployment to fail for its record: %v", err)
+				}
+				if _, err := b.c.Deploy(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+				newest = 3
+			}
+			s := b.statuses()
+			for v := 1; v <= newest; v++ {
+				want := "superseded"
+				if v == newest {
+					want = "deployed"
+				}
+				if got := s[fmt.Sprintf("v%d", v)]; got != want {
+					t.Errorf("revision %d is %q, want %q", v, got, want)
+				}
+			}
+			if met.Load() < breaks {
+				t.Error("void: the record was not lost")
+			}
+		})
 	}
 }
 
