@@ -13,13 +13,24 @@ import (
 
 // Claim takes the job of the kind that is due longest, under a lease of ttl. preview.ErrNotFound when none is due, or when
 // another claimer took it in the same moment: NextDue tells. A job whose holder died is due again when its lease runs out; of
-// several claimers, in whatever process, exactly one gets it.
+// several claimers, in whatever process, exactly one gets it. All claimers of a kind give the same ttl: a lease of more than twice as
+// long is taken for one of a clock that has gone back, and ends as if it were given now.
 func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error) {
 	var row db.Job
+	none := false
 	err := s.tx(ctx, scope{}, func(q *db.Queries, now int64) (due bool, err error) {
-		row, err = q.ClaimJob(ctx, db.ClaimJobParams{Kind: string(kind), Holder: holder, LeaseUntil: now + ttl.Milliseconds(), Now: now})
+		none = false // it may be tried again
+		lease := ttl.Milliseconds()
+		row, err = q.ClaimJob(ctx, db.ClaimJobParams{Kind: string(kind), Holder: holder, LeaseUntil: now + lease, Now: now})
+		if errors.Is(err, sql.ErrNoRows) {
+			none = true
+			err = q.ShortenLeases(ctx, db.ShortenLeasesParams{Kind: string(kind), LeaseUntil: now + lease, Longest: now + 2*lease})
+		}
 		return false, err
 	})
+	if err == nil && none {
+		err = sql.ErrNoRows
+	}
 	if err != nil {
 		return preview.Job{}, notFound(err, "claim a %s job", kind)
 	}

@@ -118,3 +118,34 @@ func TestClockGoesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestLeaseOfAClockThatWentBack: a holder that died when the clock went back holds its job no longer than any other; one that lives
+// keeps it.
+func TestLeaseOfAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.PostgresDSN(t)
+	query[any](t, dsn, `CREATE TABLE clock (ahead interval)`)
+	query[any](t, dsn, `INSERT INTO clock VALUES ('1 hour')`)
+	query[any](t, dsn, `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + ahead FROM clock $$`)
+	s := storetest.Open(t, dsn+"&search_path=public,pg_catalog")
+	create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobReconcile}, preview.JobRequest{Kind: preview.JobComment})
+	living, dead := claimWhenDue(t, s, preview.JobReconcile), claimWhenDue(t, s, preview.JobComment)
+	for _, ahead := range []string{"0", "50 seconds"} {
+		query[any](t, dsn, fmt.Sprintf(`UPDATE clock SET ahead = '%s'`, ahead))
+		for _, kind := range []preview.JobKind{preview.JobReconcile, preview.JobComment} {
+			if _, err := s.Claim(t.Context(), kind, "another", time.Minute); !errors.Is(err, preview.ErrNotFound) {
+				t.Fatalf("claim %s while its holder may live: %v, want ErrNotFound", kind, err)
+			}
+		}
+		if _, err := s.Renew(t.Context(), living.Fence(), time.Minute); err != nil {
+			t.Fatalf("its holder lives: %v", err)
+		}
+	}
+	query[any](t, dsn, `UPDATE clock SET ahead = '70 seconds'`)
+	if _, err := s.Claim(t.Context(), preview.JobReconcile, "another", time.Minute); !errors.Is(err, preview.ErrNotFound) {
+		t.Errorf("the living's lease was taken: %v", err)
+	}
+	if job, err := s.Claim(t.Context(), preview.JobComment, "another", time.Minute); err != nil || job.Token == dead.Token {
+		t.Errorf("the dead's lease was not taken after its time: %v", err)
+	}
+}

@@ -128,6 +128,11 @@ WHERE jobs.lease_until <= @now AND (jobs.not_before <= @now OR jobs.since - 6000
     ORDER BY j.not_before, j.preview_id LIMIT 1)
 RETURNING *;
 
+-- A lease that lasts longer than any is given was given by a clock that has gone back since. It ends as one given now would, so that its
+-- holder, which may be alive, has the time to renew it; a dead one's would last until that clock's time has come again.
+-- name: ShortenLeases :exec
+UPDATE jobs SET lease_until = @lease_until WHERE kind = @kind AND lease_until > @longest;
+
 -- name: HoldJob :execrows
 UPDATE jobs SET token = token
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;

@@ -2127,6 +2127,23 @@ func (q *Queries) SessionByID(ctx context.Context, arg SessionByIDParams) (Sessi
 	return i, err
 }
 
+const shortenLeases = `-- name: ShortenLeases :exec
+UPDATE jobs SET lease_until = $1 WHERE kind = $2 AND lease_until > $3
+`
+
+type ShortenLeasesParams struct {
+	LeaseUntil int64
+	Kind       string
+	Longest    int64
+}
+
+// A lease that lasts longer than any is given was given by a clock that has gone back since. It ends as one given now would, so that its
+// holder, which may be alive, has the time to renew it; a dead one's would last until that clock's time has come again.
+func (q *Queries) ShortenLeases(ctx context.Context, arg ShortenLeasesParams) error {
+	_, err := q.db.ExecContext(ctx, shortenLeases, arg.LeaseUntil, arg.Kind, arg.Longest)
+	return err
+}
+
 const takeSession = `-- name: TakeSession :one
 DELETE FROM sessions WHERE id = $1 AND kind = $2 AND expires_at > $3 RETURNING id, kind, login, user_id, name, operator, data, created_at, expires_at
 `
