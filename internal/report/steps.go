@@ -9,7 +9,8 @@ import (
 
 // titles word the steps.
 var titles = map[preview.StepName]string{
-	preview.StepNamespace: "make the namespace",
+	preview.StepQueue:     "wait in line",
+	preview.StepNamespace: "make and guard the namespace",
 	preview.StepFetch:     "fetch the chart",
 	preview.StepRender:    "render the chart",
 	preview.StepHooks:     "run the chart's hooks",
@@ -35,7 +36,7 @@ func steps(v View) string {
 			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05 UTC")
 		}
 		note := ""
-		if s.Note != "" {
+		if s.Note != "" && s.Outcome != "" { // of the one that runs it stands above
 			note = code(s.Note)
 		}
 		if s.Attempts > 1 {
@@ -47,26 +48,45 @@ func steps(v View) string {
 	return b.String()
 }
 
+// listed is how many deployments the comment lists.
+const listed = 5
+
 // history lists the last deployments.
 func history(deployments []preview.Deployment) string {
 	if len(deployments) < 2 {
 		return ""
 	}
+	deployments = deployments[:min(len(deployments), listed)]
 	var b strings.Builder
 	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When |\n|---|---|---:|---|\n")
 	for i, d := range deployments {
-		took, result := "", string(d.Status)
+		took := ""
 		if !d.FinishedAt.IsZero() {
 			took = duration(d.FinishedAt.Sub(d.StartedAt))
 		}
-		switch {
-		case d.Diagnosis != nil:
-			result += ": " + code(d.Diagnosis.Code)
-		case d.Status == preview.DeploymentSuperseded && i > 0 && deployments[i-1].SHA != d.SHA:
-			result = "replaced by " + code(preview.ShortSHA(deployments[i-1].SHA))
+		var next *preview.Deployment
+		if i > 0 {
+			next = &deployments[i-1]
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result, took, d.StartedAt.UTC().Format(stamp))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result(d, next), took, d.StartedAt.UTC().Format(stamp))
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
+}
+
+// result is how a deployment ended. next is the one after it; nil for the newest.
+func result(d preview.Deployment, next *preview.Deployment) string {
+	switch {
+	case d.Status == preview.DeploymentSucceeded:
+		return "ready"
+	case d.Status == preview.DeploymentFailed && d.Diagnosis != nil:
+		return "failed: " + code(d.Diagnosis.Code)
+	case d.Status == preview.DeploymentSuperseded && next == nil:
+		return "stopped"
+	case d.Status == preview.DeploymentSuperseded && next.SHA != d.SHA:
+		return "replaced by " + code(preview.ShortSHA(next.SHA))
+	case d.Status == preview.DeploymentSuperseded:
+		return "begun anew"
+	}
+	return string(d.Status)
 }
