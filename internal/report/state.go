@@ -139,9 +139,13 @@ func deleting(v View) state {
 
 func deleted(v View) state {
 	s := state{icon: "✔️", title: fmt.Sprintf("Preview removed (%s)", ending(v.Preview)), word: "deleted"}
-	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is gone", code(v.Preview.Namespace)), "reopen the pull request to bring it back"}
-	if p := v.Preview; !p.Wanted() && p.Open {
-		s.facts[1] = "it stays so, whatever is pushed, until somebody comments `/preview deploy` or reopens the pull request"
+	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is gone", code(v.Preview.Namespace))}
+	switch p := v.Preview; {
+	case p.Merged: // cannot be reopened
+	case p.Open:
+		s.facts = append(s.facts, "it stays so, whatever is pushed, until somebody comments `/preview deploy`")
+	default:
+		s.facts = append(s.facts, "reopen the pull request to bring it back")
 	}
 	return s
 }

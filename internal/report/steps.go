@@ -29,20 +29,20 @@ func steps(v View) string {
 		open = " open"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time | |\n|---|---|---:|---|\n", open)
+	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time |\n|---|---|---:|\n", open)
 	for _, s := range d.Steps {
-		word, took := string(s.Outcome), duration(s.Took)
+		word, took := string(s.Outcome), solid(duration(s.Took))
 		if s.Outcome == "" {
-			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05 UTC")
+			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05")
 		}
-		note := ""
-		if s.Note != "" && s.Outcome != "" { // of the one that runs it stands above
-			note = code(s.Note)
-		}
+		what := titles[s.Name]
 		if s.Attempts > 1 {
-			note = strings.TrimSpace(fmt.Sprintf("attempt %d %s", s.Attempts, note))
+			what += fmt.Sprintf(", attempt %d", s.Attempts)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word, titles[s.Name], took, note)
+		if s.Note != "" && s.Outcome != "" { // of the one that runs it stands above
+			what += " " + code(s.Note)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", word, what, took)
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
@@ -58,21 +58,24 @@ func history(deployments []preview.Deployment) string {
 	}
 	deployments = deployments[:min(len(deployments), listed)]
 	var b strings.Builder
-	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When |\n|---|---|---:|---|\n")
+	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When (UTC) |\n|---|---|---:|---|\n")
 	for i, d := range deployments {
 		took := ""
 		if !d.FinishedAt.IsZero() {
-			took = duration(d.FinishedAt.Sub(d.StartedAt))
+			took = solid(duration(d.FinishedAt.Sub(d.StartedAt)))
 		}
 		var next *preview.Deployment
 		if i > 0 {
 			next = &deployments[i-1]
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result(d, next), took, d.StartedAt.UTC().Format(stamp))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result(d, next), took, solid(d.StartedAt.UTC().Format("2 Jan 15:04")))
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
 }
+
+// solid is a text that keeps its line in the narrow column of a phone.
+func solid(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
 
 // result is how a deployment ended. next is the one after it; nil for the newest.
 func result(d preview.Deployment, next *preview.Deployment) string {
