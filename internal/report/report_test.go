@@ -281,6 +281,7 @@ func TestOutlineBites(t *testing.T) {
 	}
 }
 
+// TestCommentIsCut: more than fits is cut in the middle of its log, or of its causes, and is a whole comment all the same.
 func TestCommentIsCut(t *testing.T) {
 	t.Parallel()
 	for _, char := range []string{"x", "é", "世", "😀", "`"} {
@@ -289,8 +290,14 @@ func TestCommentIsCut(t *testing.T) {
 		for range 12 {
 			p.Diagnosis.Evidence = append(p.Diagnosis.Evidence, strings.Repeat(char+"\n", 9_000))
 		}
+		for range 33 { // each piece has its own limit, so it takes many
+			p.Diagnosis.Alternatives = append(p.Diagnosis.Alternatives, preview.Alternative{Cause: strings.Repeat(char, 70_000)})
+		}
 		p.Diagnosis.Fix = strings.Repeat(char+"\n", 30_000)
 		body := report.Comment(report.View{Preview: p, Logs: true})
+		if !strings.HasSuffix(body, "… (shortened)\n\n"+report.Marker) || len(body) < 50_000 {
+			t.Errorf("%q: not cut: %d bytes, ends in %q", char, len(body), body[len(body)-60:])
+		}
 		if len(body) > 60_000 || !utf8.ValidString(body) || !strings.HasSuffix(body, "\n"+report.Marker) {
 			t.Errorf("%q: %d bytes, valid %t, ends in %q", char, len(body), utf8.ValidString(body), body[len(body)-40:])
 		}
