@@ -58,17 +58,17 @@ func history(deployments []preview.Deployment) string {
 	}
 	deployments = deployments[:min(len(deployments), listed)]
 	var b strings.Builder
-	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When (UTC) |\n|---|---|---:|---|\n")
+	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | When (UTC) |\n|---|---|---|\n")
 	for i, d := range deployments {
-		took := ""
-		if !d.FinishedAt.IsZero() {
-			took = solid(duration(d.FinishedAt.Sub(d.StartedAt)))
-		}
 		var next *preview.Deployment
 		if i > 0 {
 			next = &deployments[i-1]
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result(d, next), took, solid(d.StartedAt.UTC().Format("2 Jan 15:04")))
+		end := result(d, next)
+		if !d.FinishedAt.IsZero() {
+			end += ", " + solid(duration(d.FinishedAt.Sub(d.StartedAt)))
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), end, solid(d.StartedAt.UTC().Format("2 Jan 15:04")))
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
