@@ -22,9 +22,9 @@ func TestWaitIsAStep(t *testing.T) {
 		}
 	}
 	first := b.own("first")
-	b.becomes(first, preview.StatusDeploying)
+	b.until("the first one has the place", func() bool { return b.preview(first).Status == preview.StatusDeploying })
 	second := b.own("second")
-	b.becomes(second, preview.StatusQueued)
+	b.until("the second one waits in line", func() bool { return b.preview(second).Status == preview.StatusQueued })
 	close(free)
 	b.becomes(first, preview.StatusRunning)
 	b.becomes(second, preview.StatusRunning)
