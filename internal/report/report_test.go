@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func states() map[string]report.View {
 	}}
 	waits := func(note string, steps ...preview.Step) preview.Deployment {
 		d := running
-		d.Steps = append(steps, running.Steps...)
+		d.Steps = slices.Concat(steps, running.Steps)
 		d.Steps[len(d.Steps)-1].Note = note
 		return d
 	}
