@@ -131,7 +131,11 @@ func TestChartStaysInItsNamespace(t *testing.T) {
 			"as a hook":                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ct-attack, namespace: " + target + ", annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\n",
 		} {
 			if target == targets[0] || name == "plainly" { // in all disguises into one, and plainly into each
-				attacks[target+" "+name] = attack{manifest, `namespace "` + target + `"`}
+				says := `namespace "` + target + `"`
+				if name == "after a byte order mark" { // that far it does not come: whoever reads the chart finds no object
+					says = "no kind or no apiVersion"
+				}
+				attacks[target+" "+name] = attack{manifest, says}
 			}
 		}
 	}
