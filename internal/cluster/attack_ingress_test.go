@@ -42,8 +42,8 @@ func TestServicesStayInside(t *testing.T) {
 		"DNS of another host":     "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}",
 		"cloud's load balancer":   "metadata: {annotations: {service.beta.kubernetes.io/aws-load-balancer-type: nlb}}",
 	} {
-		attacks[name] = attack{manifest: altered(ownService, "metadata: {name: attack}", change)}
-		attacks[name+" afterwards"] = attack{manifest: altered(ownService, change)}
+		attacks[name] = attack{altered(ownService, "metadata: {name: attack}", change), "catalyst-previews-services"}
+		attacks[name+" afterwards"] = attack{altered(ownService, change), "catalyst-previews-services"}
 	}
 	if err := f.try(f.c, ownService); !letIn(err) {
 		t.Fatal(err)
@@ -110,8 +110,8 @@ func TestIngressAnswersForItsOwnHost(t *testing.T) {
 		"quotes in a path":            "spec: {rules: [" + rule(own, `/a"b`) + "]}",
 		"a comment in a path":         "spec: {rules: [" + rule(own, "/a#b") + "]}",
 	} {
-		attacks[name] = attack{manifest: altered(ownIngress, "metadata: {name: attack}", change)}
-		attacks[name+", afterwards"] = attack{manifest: altered(ownIngress, change)}
+		attacks[name] = attack{altered(ownIngress, "metadata: {name: attack}", change), "catalyst-previews-ingresses"}
+		attacks[name+", afterwards"] = attack{altered(ownIngress, change), "catalyst-previews-ingresses"}
 	}
 	f.repel(attacks)
 	list, err := f.admin.NetworkingV1().Ingresses(f.id.Namespace).List(t.Context(), metav1.ListOptions{})

@@ -2,6 +2,13 @@ package cluster
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +17,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"catalyst.dev/catalyst/internal/preview"
 )
 
 // TestChartCannotReachTheCluster: kinds of the whole cluster (K1).
@@ -23,24 +32,24 @@ func TestChartCannotReachTheCluster(t *testing.T) {
 	for name, manifest := range map[string]string{
 		"ClusterRole":                      "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n" + rules,
 		"ClusterRoleBinding":               "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'system:authenticated'}]",
-		"CustomResourceDefinition":         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {group: example.com, scope: Namespaced, names: {kind: Gadget, plural: gadgets}, versions: []}",
+		"CustomResourceDefinition":         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {group: example.com, scope: Namespaced, names: {kind: Gadget, plural: ct-attack}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}",
 		"ValidatingWebhookConfiguration":   "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\n" + hook,
 		"MutatingWebhookConfiguration":     "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n" + hook,
-		"ValidatingAdmissionPolicy":        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nspec: {validations: [{expression: 'true'}]}",
+		"ValidatingAdmissionPolicy":        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nspec: {matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}, validations: [{expression: 'true'}]}",
 		"ValidatingAdmissionPolicyBinding": "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nspec: {policyName: catalyst-self-guard, validationActions: [Audit]}",
-		"APIService":                       "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nspec: {group: example.com, version: v1, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: true, service: {name: a, namespace: default}}",
+		"APIService":                       "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nspec: {group: example.com, version: ct-attack, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: true, service: {name: a, namespace: default}}",
 		"PersistentVolume":                 "apiVersion: v1\nkind: PersistentVolume\nspec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], hostPath: {path: /}}",
 		"StorageClass":                     "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nprovisioner: example.com/a",
 		"PriorityClass":                    "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nvalue: 1000000000",
 		"RuntimeClass":                     "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nhandler: runc",
-		"Namespace":                        "apiVersion: v1\nkind: Namespace",
+		"Namespace":                        "apiVersion: v1\nkind: Namespace\nmetadata: {name: ct-attack}",
 		"IngressClass":                     "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nspec: {controller: example.com/a}",
 		"Node":                             "apiVersion: v1\nkind: Node",
-		"CertificateSigningRequest":        "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec: {request: YQ==, signerName: kubernetes.io/kube-apiserver-client, usages: [client auth]}",
+		"CertificateSigningRequest":        "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec: {request: " + signingRequest(t) + ", signerName: kubernetes.io/kube-apiserver-client, usages: [client auth]}",
 	} {
 		says := strings.TrimSuffix(name, "y") // or it is told in the plural
-		attacks[name] = attack{altered(manifest, "metadata: {name: ct-attack.example.com}"), says}
-		attacks[name+" as a hook"] = attack{altered(manifest, "metadata: {name: ct-attack.example.com, annotations: {helm.sh/hook: pre-install}}"), says}
+		attacks[name] = attack{altered("metadata: {name: ct-attack.example.com}", manifest), says}
+		attacks[name+" as a hook"] = attack{altered("metadata: {name: ct-attack.example.com, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}", manifest), says}
 	}
 	f.repel(attacks)
 	if d := cmp.Diff(before, f.clusterObjects()); d != "" {
@@ -57,7 +66,11 @@ func (f *fenced) clusterObjects() []string {
 		{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"},
 		{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"},
 		{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
-		{Version: "v1", Resource: "persistentvolumes"}, {Version: "v1", Resource: "nodes"},
+		{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicybindings"},
+		{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}, {Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"},
+		{Version: "v1", Resource: "persistentvolumes"}, {Version: "v1", Resource: "nodes"}, {Version: "v1", Resource: "namespaces"},
+		{Group: "node.k8s.io", Version: "v1", Resource: "runtimeclasses"}, {Group: "networking.k8s.io", Version: "v1", Resource: "ingressclasses"},
+		{Group: "certificates.k8s.io", Version: "v1", Resource: "certificatesigningrequests"},
 		{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}, {Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"},
 	} {
 		list, err := f.anything().Resource(r).List(f.t.Context(), metav1.ListOptions{})
@@ -72,6 +85,20 @@ func (f *fenced) clusterObjects() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// signingRequest is a request for a certificate, as a CertificateSigningRequest has it.
+func signingRequest(t *testing.T) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "attack"}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
 
 // TestChartStaysInItsNamespace: objects for other namespaces, however they are written (K2).
@@ -89,7 +116,6 @@ func TestChartStaysInItsNamespace(t *testing.T) {
 		for name, manifest := range map[string]string{
 			"plainly":                  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ct-attack, namespace: " + target + "}\n",
 			"in a list":                `{"apiVersion":"v1","kind":"List","items":[` + object + `]}`,
-			"in a list of a list":      `{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"List","items":[` + object + `]}]}`,
 			"in a typed list":          `{"apiVersion":"v1","kind":"ConfigMapList","items":[` + object + `]}`,
 			"as JSON":                  object,
 			"as JSON in YAML":          "metadata: {\"name\": ct-attack, \"namespace\": " + target + "}\nkind: ConfigMap\napiVersion: v1\n",
@@ -105,7 +131,11 @@ func TestChartStaysInItsNamespace(t *testing.T) {
 			"as a hook":                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ct-attack, namespace: " + target + ", annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\n",
 		} {
 			if target == targets[0] || name == "plainly" { // in all disguises into one, and plainly into each
-				attacks[target+" "+name] = attack{manifest: manifest}
+				says := `namespace "` + target + `"`
+				if name == "after a byte order mark" { // that far it does not come: whoever reads the chart finds no object
+					says = "no kind or no apiVersion"
+				}
+				attacks[target+" "+name] = attack{manifest, says}
 			}
 		}
 	}
@@ -117,6 +147,14 @@ func TestChartStaysInItsNamespace(t *testing.T) {
 		}
 	}
 	f.repel(attacks)
+	// What is no object to whoever reads charts never comes to the API server.
+	nested := `{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"ct-attack","namespace":"default"}}]}]}`
+	for _, c := range []*Cluster{f.c, f.unchecked} {
+		var failure *preview.Failure
+		if err := f.try(c, nested); !errors.As(err, &failure) || letIn(err) {
+			t.Errorf("a list of a list: %v", err)
+		}
+	}
 	for _, target := range targets {
 		if found, err := f.admin.CoreV1().ConfigMaps(target).Get(t.Context(), "ct-attack", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 			t.Errorf("in %s: %v, %v", target, found, err)
@@ -141,7 +179,7 @@ func TestChartCannotTouchItsGuards(t *testing.T) {
 		"EndpointSlice":      "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: NAME, labels: {kubernetes.io/service-name: web}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 443}]",
 		"Lease":              "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: NAME}",
 		"PodTemplate":        "apiVersion: v1\nkind: PodTemplate\nmetadata: {name: NAME}\ntemplate: {spec: {containers: [{name: a, image: a}]}}",
-		"ControllerRevision": "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: NAME}\nrevision: 1",
+		"ControllerRevision": "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: NAME}\ndata: {}\nrevision: 1",
 		"ResourceClaim":      "apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {name: NAME}\nspec: {}",
 		"Event":              "apiVersion: v1\nkind: Event\nmetadata: {name: NAME}\ninvolvedObject: {kind: Pod, name: a, namespace: {{ .Values.namespace }}}",
 	} {

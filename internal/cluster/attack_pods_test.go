@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
@@ -101,6 +103,10 @@ func TestPodsAreHeld(t *testing.T) {
 	if err := f.try(f.c, altered(modest, "metadata: {name: modest}")); err != nil {
 		t.Fatalf("a pod that keeps to everything: %v", err)
 	}
+	other := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "ct-other"}, Handler: "other"}
+	if _, err := f.admin.NodeV1().RuntimeClasses().Create(t.Context(), other, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
 	attacks := map[string]attack{}
 	for name, c := range map[string]struct{ change, says string }{
 		"node":                            {"spec: {nodeName: node}", "nodeName"},
@@ -109,7 +115,7 @@ func TestPodsAreHeld(t *testing.T) {
 		"toleration of critical ones":     {"spec: {tolerations: [{key: CriticalAddonsOnly, operator: Exists}]}", "control plane"},
 		"priority of nodes":               {"spec: {priorityClassName: system-node-critical}", "priority"},
 		"priority of the cluster":         {"spec: {priorityClassName: system-cluster-critical}", "priority"},
-		"runtime class":                   {"spec: {runtimeClassName: other}", ""},
+		"runtime class":                   {"spec: {runtimeClassName: ct-other}", "container runtime"},
 		"scheduler":                       {"spec: {schedulerName: mine}", "scheduler"},
 		"never removed":                   {"spec: {terminationGracePeriodSeconds: 100000}", "terminationGracePeriodSeconds"},
 		"devices":                         {withContainer("resources: {limits: {example.com/gpu: 1}}"), "devices"},
@@ -159,9 +165,9 @@ func TestNoMoreThanTheQuota(t *testing.T) {
 		"a million replicas":  {workload("attack", 1000000), "more pods than a preview may have, which is 2"},
 		"a million at a time": {inTemplate("batch/v1", "Job", "spec: {parallelism: 1000000, completions: 1000000}", "spec: {template: POD}", podOf("spec: {restartPolicy: Never}")), "more pods"},
 		"a large container":   {podOf(withContainer("resources: {limits: {cpu: 64, memory: 256Gi}}")), "maximum"},
-		"a large request":     {podOf(withContainer("resources: {requests: {cpu: 64}}")), ""},
+		"a large request":     {podOf(withContainer("resources: {requests: {cpu: 64}}")), "cpu limit of 500m"},
 		"large disk":          {podOf(withContainer("resources: {limits: {ephemeral-storage: 1Ti}}")), "maximum"},
-		"a load balancer":     {"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, ports: [{port: 80}]}", ""},
+		"a load balancer":     {"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, ports: [{port: 80}]}", "catalyst-previews-services"},
 	})
 	many := ""
 	for i := range 70 {

@@ -122,8 +122,8 @@ func TestRoutesAnswerForTheirOwnHost(t *testing.T) {
 		"no Service":                 "spec: {rules: [{backendRefs: [{group: example.com, kind: Bucket, name: web, port: 80}]}]}",
 		"external-dns":               "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}",
 	} {
-		attacks[name] = attack{manifest: altered(ownRoute, "metadata: {name: attack}", change)}
-		attacks[name+", afterwards"] = attack{manifest: altered(ownRoute, change)}
+		attacks[name] = attack{altered(ownRoute, "metadata: {name: attack}", change), "catalyst-previews-routes"}
+		attacks[name+", afterwards"] = attack{altered(ownRoute, change), "catalyst-previews-routes"}
 	}
 	for name, change := range map[string]string{
 		"a mirror":             "spec: {rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: web, namespace: production, port: 80}}}]}]}",

@@ -28,7 +28,7 @@ var repelled atomic.Int64
 // attack is a chart that wants more than a preview may have.
 type attack struct {
 	manifest string
-	says     string // in the diagnosis, with the friendly checks and without; "" where it does not matter how it is refused
+	says     string // in the diagnosis, with the friendly checks and without: which guard it is that refuses
 }
 
 // fenced is a preview with its guards, and a second way to deploy into it that leaves the friendly checks out.
@@ -80,11 +80,16 @@ func letIn(err error) bool {
 	return err == nil || errors.As(err, &failure) && failure.Diagnosis.Code == diagnose.CodeRoute
 }
 
-// repel tries every attack with the friendly checks and without. Each must end in a diagnosis, and leave the guards as they were.
+// repel tries every attack with the friendly checks and without. Each must end in a diagnosis, and leave the guards as they were. Where nothing
+// guards, each would succeed.
 func (f *fenced) repel(attacks map[string]attack) {
 	f.t.Helper()
+	f.unguarded(attacks)
 	before := f.snapshot()
 	for name, a := range attacks {
+		if a.says == "" {
+			f.t.Errorf("%s names no guard that refuses it", name)
+		}
 		for mode, c := range map[string]*Cluster{"checked": f.c, "unchecked": f.unchecked} {
 			err := f.try(c, a.manifest)
 			var failure *preview.Failure

@@ -2,8 +2,13 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/preview"
@@ -44,6 +49,47 @@ func TestHostFor(t *testing.T) {
 			t.Errorf("host of %q for branch %q = %q, %v; want %q", c.template, c.branch, got, err, c.want)
 		}
 	}
+}
+
+// TestHostsProperty: whatever repositories and numbers come, every preview answers under a host of its own, which is one label below the domain and ends in
+// the number: by the same rules as the namespaces, of which one never is another's. A template that is not the usual one gives a valid host with the whole
+// number in it, or says that it cannot.
+func TestHostsProperty(t *testing.T) {
+	t.Parallel()
+	const domain = ".preview.example.com"
+	usual := config.Repository{Name: "acme/web", Host: "{{.Name}}" + domain}
+	other := config.Repository{Name: "acme/web", Host: "{{.Owner}}-{{.Repo}}-{{.Branch}}-{{.Number}}" + domain}
+	label := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	names := rapid.OneOf(rapid.StringMatching(`[A-Za-z0-9._-]{1,100}`), rapid.StringMatching(`[aA][._-]{0,2}[bB]?`), rapid.StringMatching(`a{55,60}`), rapid.StringMatching(`[._-]{1,4}`))
+	rapid.Check(t, func(rt *rapid.T) {
+		taken := map[string]preview.Key{} // by name, as the store reserves them
+		answers := map[string]preview.Key{}
+		for id, name := range rapid.SliceOfN(names, 1, 12).Draw(rt, "repositories") {
+			for _, number := range rapid.SliceOfNDistinct(rapid.IntRange(1, 10_000_000), 1, 5, rapid.ID).Draw(rt, "numbers") {
+				pr := preview.PullRequest{Key: preview.Key{RepositoryID: int64(id + 1), Number: number}, Repository: "Ac.Me/" + name, Branch: rapid.StringN(0, 60, 250).Draw(rt, "branch")}
+				free := slices.DeleteFunc(preview.Names("github.com", pr.Repository, pr.Key), func(n string) bool { return taken[n] != preview.Key{} })
+				taken[free[0]] = pr.Key
+				host, err := usual.HostFor(pr, free[0])
+				if err != nil {
+					rt.Fatal(err)
+				}
+				first, isBelow := strings.CutSuffix(host, domain)
+				if !isBelow || !label.MatchString(first) || !strings.HasSuffix(first, fmt.Sprintf("-%d", number)) {
+					rt.Fatalf("%s#%d answers under %q", pr.Repository, number, host)
+				}
+				if holder, twice := answers[host]; twice {
+					rt.Fatalf("%q is the host of %v and %v", host, holder, pr.Key)
+				}
+				answers[host] = pr.Key
+				if host, err := other.HostFor(pr, free[0]); err == nil {
+					first, isBelow := strings.CutSuffix(host, domain)
+					if !isBelow || !label.MatchString(first) || !strings.HasSuffix(first, fmt.Sprintf("-%d", number)) {
+						rt.Fatalf("%s#%d of %q answers under %q", pr.Repository, number, pr.Branch, host)
+					}
+				}
+			}
+		}
+	})
 }
 
 // TestTemplateFails: what a template makes of a real pull request may still be wrong, and is told in the comment.

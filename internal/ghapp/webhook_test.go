@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -191,6 +192,40 @@ func TestParseRefuses(t *testing.T) {
 		if got, err := ghapp.Parse("pull_request", []byte(data)); !errors.Is(err, preview.ErrInvalid) || got.HasPullRequest {
 			t.Errorf("%s: %+v, %v; want ErrInvalid", name, got, err)
 		}
+	}
+}
+
+// TestParseOddities (W5): numbers that no integer holds, keys given twice and bytes that are no text are refused or come to one meaning.
+func TestParseOddities(t *testing.T) {
+	t.Parallel()
+	plain := string(body(t, `{}`))
+	with := func(old, odd string) []byte {
+		t.Helper()
+		if !strings.Contains(plain, old) {
+			t.Fatalf("%s is not in %s", old, plain)
+		}
+		return []byte(strings.Replace(plain, old, odd, 1))
+	}
+	for name, data := range map[string][]byte{
+		"a number beyond 64 bits": with(`"number":7`, `"number":99999999999999999999`),
+		"a number beyond floats":  with(`"number":7`, `"number":1e400`),
+		"a negative number":       with(`"number":7`, `"number":-7`),
+		"a fraction":              with(`"number":7`, `"number":7.5`),
+		"two numbers":             with(`"number":7`, `"number":7,"number":8`),
+		"a huge id":               with(`"id":5`, `"id":`+strings.Repeat("9", 4000)),
+		"nested without end":      with(`"title":"Blue"`, `"title":`+strings.Repeat("[", 20_000)),
+	} {
+		if got, err := ghapp.Parse("pull_request", data); !errors.Is(err, preview.ErrInvalid) || got.HasPullRequest {
+			t.Errorf("%s: %+v, %v; want ErrInvalid", name, got, err)
+		}
+	}
+	got, err := ghapp.Parse("pull_request", with(`"full_name":"acme/web"`, `"full_name":"acme/web","full_name":"evil/web"`))
+	if err != nil || got.Repository != got.PullRequest.Repository {
+		t.Errorf("two names: %+v, %v", got, err)
+	}
+	got, err = ghapp.Parse("pull_request", with(`"title":"Blue"`, "\"title\":\"\xff\xfe\xed\xa0\x80Blue\""))
+	if err != nil || !utf8.ValidString(got.PullRequest.Title) {
+		t.Errorf("bytes that are no text: %q, %v", got.PullRequest.Title, err)
 	}
 }
 

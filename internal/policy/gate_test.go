@@ -193,6 +193,42 @@ func TestNotTheHead(t *testing.T) {
 	w.blocked("approved, not the head")
 }
 
+// TestCancelledStaysCancelled: an approved deployment that was called off before it began is not revived, whatever asks for it again; nor by an
+// approval that comes when the commit is not the head any more.
+func TestCancelledStaysCancelled(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(w *world){
+		"deploy":            func(w *world) { w.order(3, "/preview deploy") },
+		"retry":             func(w *world) { w.order(3, "/preview retry") },
+		"the button":        func(w *world) { _ = w.try(preview.Event{Kind: preview.EventRedeploy}) },
+		"closed and opened": func(w *world) { w.read(forked(shaA, false)); w.read(forked(shaA, true)) },
+		"a label":           func(w *world) { w.apply(preview.Event{Kind: preview.EventHint, PullRequest: forked(shaA, true)}) },
+		"the cancelled run": func(w *world) { _ = w.try(preview.Event{Kind: preview.EventProceed, Generation: 1, SHA: shaA}) },
+		"a late approval": func(w *world) {
+			w.read(forked(shaB, true))
+			if got := w.order(3, "/preview approve "+shaA); got != preview.CommandRefused {
+				w.t.Errorf("approve: %s", got)
+			}
+		},
+		"a push": func(w *world) { w.read(forked(shaB, true)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := seen(t, forked(shaA, true))
+			w.order(1, "/preview approve "+shaA)
+			w.order(2, "/preview destroy")
+			w.work(preview.EventDeleted, "")
+			again(w)
+			if w.p.Due() && w.p.Wanted() {
+				w.work(preview.EventStarted, w.p.HeadSHA)
+			}
+			for _, d := range w.deps {
+				t.Errorf("a deployment of %s began: %s", preview.ShortSHA(d.SHA), d.Status)
+			}
+		})
+	}
+}
+
 // TestProceed: a deployment under way stops when its approval does not hold any more, and gives its place back.
 func TestProceed(t *testing.T) {
 	t.Parallel()

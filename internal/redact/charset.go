@@ -33,6 +33,7 @@ var (
 	wordDash     = setOf(letters, "_-")
 	wordDashDot  = setOf(letters, "_-.")
 	pathLike     = setOf(letters, "_-/")
+	cookie       = setOf(letters, "_-.%")
 	base64URL    = setOf(letters, "-_")
 	base64Any    = setOf(letters, "+/-_")
 	base64Padded = setOf(letters, "+/-_=")

@@ -19,7 +19,9 @@ var shapes = []entry{
 	{text: "ghu_", recognise: token(word, 20)},
 	{text: "ghr_", recognise: token(word, 20)},
 	{text: "github_pat_", recognise: token(word, 20)},
-	{text: "glpat-", recognise: token(wordDashDot, 16)},
+	{text: "glpat-", recognise: token(wordDashDot, 16)}, // GitLab: of persons, runners and deployments
+	{text: "glrt-", recognise: token(wordDashDot, 16)},
+	{text: "gldt-", recognise: token(wordDashDot, 16)},
 	{text: "AKIA", recognise: exact(upperDigits, 16)}, // AWS: the key's id, long-lived and passing
 	{text: "ASIA", recognise: exact(upperDigits, 16)},
 	{text: "AIza", recognise: token(base64URL, 30)}, // Google
@@ -30,17 +32,22 @@ var shapes = []entry{
 	{text: "xoxa-", recognise: token(wordDashDot, 10)},
 	{text: "xoxr-", recognise: token(wordDashDot, 10)},
 	{text: "xoxs-", recognise: token(wordDashDot, 10)},
+	{text: "xoxc-", recognise: token(wordDashDot, 10)}, // of a browser, with its cookie
+	{text: "xoxd-", recognise: token(cookie, 10)},
 	{text: "xoxe", recognise: token(wordDashDot, 20)},
 	{text: "xapp-", recognise: token(wordDashDot, 20)},
 	{text: "hooks.slack.com/services/", recognise: after(token(pathLike, 20))},
 	{text: "sk_live_", recognise: token(word, 16)}, // Stripe
 	{text: "rk_live_", recognise: token(word, 16)},
 	{text: "sk_test_", recognise: token(word, 16)},
+	{text: "rk_test_", recognise: token(word, 16)},
 	{text: "whsec_", recognise: token(base64Any, 16)},
 	{text: "npm_", recognise: token(alphanumeric, 30)},
 	{text: "pypi-", recognise: token(base64URL, 50)},
 	{text: "dckr_pat_", recognise: token(base64URL, 20)},
 	{text: "hvs.", recognise: token(base64URL, 20)}, // Vault
+	{text: "hvb.", recognise: token(base64URL, 20)},
+	{text: "dop_v1_", recognise: token(alphanumeric, 40)}, // DigitalOcean
 	{text: "sk-", recognise: token(wordDash, 40)},
 	{text: "eyJ", recognise: jwt},
 	{text: "-----BEGIN ", recognise: privateKey},
@@ -48,6 +55,7 @@ var shapes = []entry{
 	{text: "authorization", fold: true, recognise: authorization},
 	{text: "bearer ", fold: true, recognise: bearer},
 	{text: `"auth"`, recognise: dockerAuth},
+	{text: "_auth=", recognise: after(token(base64Any, 8))}, // npm's, for a registry
 	{text: "password", fold: true, recognise: assigned(strong)},
 	{text: "passwd", fold: true, recognise: assigned(strong)},
 	{text: "passphrase", fold: true, recognise: assigned(strong)},

@@ -61,6 +61,50 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// TestEveryShape: each issuer's credentials go as a whole, wherever they stand in a line, and no shape is without one here.
+func TestEveryShape(t *testing.T) {
+	t.Parallel()
+	forty := strings.Repeat("0aB1", 10)
+	samples := map[string]string{ // by their telling beginning: what must not stay
+		"ghp_": forty[:36], "gho_": forty[:36], "ghu_": forty[:36], "ghs_": forty[:36], "ghr_": forty + forty[:36],
+		"github_pat_": "11ABCDEFG0123456789_" + forty + forty[:19],
+		"glpat-":      forty[:20], "glrt-": "t3_" + forty[:20], "gldt-": forty[:20],
+		"AKIA": "IOSFODNN7EXAMPLE", "ASIA": "IOSFODNN7EXAMPLE",
+		"AIza": forty[:35], "ya29.": "a0Af_" + forty, "GOCSPX-": forty[:28],
+		"xoxb-": "123456789012-1234567890123-" + forty[:24], "xoxp-": "1234567890-1234567890-" + forty[:24], "xoxa-": "2-" + forty[:24], "xoxr-": forty[:24],
+		"xoxs-": "1234567890-" + forty[:24], "xoxc-": "1234567890-" + forty[:24], "xoxd-": forty[:20] + "%2F" + forty[:20] + "%3D", "xoxe": ".xoxp-1-" + forty, "xapp-": "1-A0123-" + forty,
+		"hooks.slack.com/services/": "T000AAAA0/B000BBBB0/" + forty[:24],
+		"sk_live_":                  forty[:24], "rk_live_": forty[:24], "sk_test_": forty[:24], "rk_test_": forty[:24], "whsec_": forty[:32],
+		"npm_": forty[:36], "_auth=": "dXNlcjpwYXNzd29yZA", "pypi-": "AgEIcHlwaS5vcmc" + forty, "dckr_pat_": forty[:27],
+		"hvs.": "CAESI" + forty, "hvb.": "AAAAA" + forty, "dop_v1_": strings.Repeat("0a1b", 16),
+		"sk-": "proj-" + forty + forty, "eyJ": strings.TrimPrefix(jwtText, "eyJ"),
+		"-----BEGIN ": "OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----",
+		"://":         "app:hun-ter2@db/", "authorization": ": Basic dXNlcjpwYXNz", "bearer ": forty, `"auth"`: `: "dXNlcjpwYXNzd29yZA=="`,
+		"password": "=hun-ter2", "passwd": "=hun-ter2", "passphrase": "=hun-ter2", "pwd": "=" + forty, "secret": "=" + forty, "token": "=" + forty,
+		"apikey": "=" + forty, "api_key": "=" + forty, "api-key": ": " + forty, "accesskey": "=" + forty, "access_key": "=" + forty, "accountkey": "=" + forty,
+		"privatekey": "=" + forty, "private_key": "=" + forty, "signature": "=" + forty, "credential": "=" + forty,
+	}
+	for _, e := range shapes {
+		rest, ok := samples[e.text]
+		if !ok {
+			t.Errorf("no sample of %q", e.text)
+			continue
+		}
+		for _, frame := range []string{"%s", "got %s here", `{"said":"%s"}`, "a=b\n%s\nnext"} {
+			before, after, _ := strings.Cut(frame, "%s")
+			got := (*Redactor)(nil).String(before + e.text + rest + after)
+			for part := range strings.FieldsFuncSeq(rest, func(r rune) bool { return strings.ContainsRune(": \n\"=/@", r) }) {
+				if len(part) >= MinLength && strings.Contains(got, part) && part != "OPENSSH" && part != "PRIVATE" {
+					t.Errorf("%s stays in %s", part, got)
+				}
+			}
+			if !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after) {
+				t.Errorf("what stands around %s goes as well: %s", e.text, got)
+			}
+		}
+	}
+}
+
 // TestOrdinaryText: what logs and the API server's messages are full of stays as it is.
 func TestOrdinaryText(t *testing.T) {
 	t.Parallel()

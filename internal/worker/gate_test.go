@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"slices"
 	"testing"
 
 	"catalyst.dev/catalyst/internal/policy"
@@ -205,5 +206,30 @@ func TestImposter(t *testing.T) {
 		if call == "deploy "+stranger {
 			t.Error("the stranger's commit was deployed")
 		}
+	}
+}
+
+// TestRunAgain (A1): "Re-run" of the check that tells that a commit waits, by whomever, is no approval.
+func TestRunAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pull := b.open()
+	b.becomes(pull, preview.StatusBlocked)
+	var check int64
+	b.until("a check run tells that it waits", func() bool {
+		i := slices.IndexFunc(b.web.Checks(), func(c fakegithub.CheckView) bool { return c.SHA == pull.HeadSHA() })
+		if i >= 0 {
+			check = b.web.Checks()[i].ID
+		}
+		return i >= 0
+	})
+	for _, person := range []*fakegithub.Account{b.author, b.writer} {
+		b.web.RequestCheck(check, person)
+		b.web.RequestAction(check, "approve", person)
+		if err := b.github.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.becomes(pull, preview.StatusBlocked)
+		b.untouched("the check is run again")
 	}
 }

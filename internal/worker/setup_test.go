@@ -134,6 +134,7 @@ func (b *bundle) trusts(string) policy.Access {
 func (b *bundle) Plan(_ context.Context, p preview.Preview) (worker.Plan, error) {
 	return worker.Plan{
 		Trust: b.trusts(p.Repository).Trust(p.PullRequest), Host: p.Namespace + ".preview.test", Chart: chart.Spec{ChartPath: "chart"},
+		Guards: cluster.Guards{Host: p.Namespace + ".preview.test"},
 		Values: chart.ValuesInput{ImageTag: p.HeadSHA}, URL: func(u string) string { return u },
 	}, nil
 }
@@ -239,14 +240,16 @@ type ground struct {
 	namespaces map[string]string // name to UID
 	calls      []string
 	deployed   []cluster.DeployRequest
-	onMake     func()                      // called when a namespace is made; may be nil
-	orphans    []cluster.Identity          // what a list of namespaces holds
-	onEnsure   func() error                // called before a namespace is made sure of; may be nil
-	onDeploy   func() error                // called before a deployment; may be nil
-	onReady    func(context.Context) error // what becomes of the wait; may be nil
-	onRemove   func() error                // called before a namespace is removed; may be nil
-	onCollect  func(context.Context) error // what becomes of collecting; may be nil
-	foreign    map[string]bool             // names of namespaces that are somebody else's
+	onMake     func()                       // called when a namespace is made; may be nil
+	orphans    []cluster.Identity           // what a list of namespaces holds
+	onEnsure   func() error                 // called before a namespace is made sure of; may be nil
+	onDeploy   func() error                 // called before a deployment; may be nil
+	onReady    func(context.Context) error  // what becomes of the wait; may be nil
+	onRemove   func() error                 // called before a namespace is removed; may be nil
+	onCollect  func(context.Context) error  // what becomes of collecting; may be nil
+	foreign    map[string]bool              // names of namespaces that are somebody else's
+	guards     map[string]cluster.Guards    // as they were kept last, by namespace; nil: nobody looks
+	onGuard    func(namespace string) error // what becomes of keeping guards; may be nil
 }
 
 func (g *ground) note(format string, args ...any) {
@@ -297,7 +300,22 @@ func (g *ground) EnsureNamespace(_ context.Context, id cluster.Identity, _ clust
 	return g.namespaces[id.Namespace], nil
 }
 
-func (g *ground) KeepGuards(context.Context, cluster.Identity, cluster.Guards) error { return nil }
+func (g *ground) KeepGuards(_ context.Context, id cluster.Identity, guards cluster.Guards) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if id.UID == "" || g.namespaces[id.Namespace] != id.UID {
+		return preview.ErrConflict
+	}
+	if g.guards == nil {
+		return nil // nobody looks
+	}
+	g.note("guard %s", id.Namespace)
+	g.guards[id.Namespace] = guards
+	if g.onGuard != nil {
+		return g.onGuard(id.Namespace)
+	}
+	return nil
+}
 
 func (g *ground) SecretsDiffer(context.Context, cluster.Identity, []cluster.SecretCopy) (bool, error) {
 	return false, nil

@@ -85,6 +85,37 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
+// TestGuardsChangedByHand: what somebody does to the guards of a preview that nothing happens to is undone by the next sweep.
+func TestGuardsChangedByHand(t *testing.T) {
+	t.Parallel()
+	b := setup(t, often)
+	pull := b.open("Left alone", nil)
+	b.comment(pull, "| success |")
+	const namespace = "pr-testguardschangedbyhand-1"
+	kubectl := func(args ...string) string {
+		t.Helper()
+		out, err := b.cluster.Kubectl(t.Context(), append(args, "-n", namespace)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	guards := func() string {
+		out, err := b.cluster.Kubectl(t.Context(), "get", "networkpolicy/catalyst", "resourcequota/catalyst", "limitrange/catalyst", "-n", namespace, "-o", "jsonpath={.items[*].spec}")
+		if err != nil {
+			return err.Error() // it is not there
+		}
+		return out
+	}
+	before := guards()
+	kubectl("patch", "networkpolicy", "catalyst", "-p", `{"spec":{"ingress":[{}],"egress":[{}]}}`)
+	kubectl("patch", "resourcequota", "catalyst", "-p", `{"spec":{"hard":{"pods":"1000"}}}`)
+	kubectl("delete", "limitrange", "catalyst")
+	if err := rig.Until(t.Context(), limit, "the guards are as they were", func() (bool, error) { return guards() == before, nil }); err != nil {
+		t.Errorf("%v\nbefore %s\nnow    %s", err, before, guards())
+	}
+}
+
 // TestQueue: what the limits leave no place for waits in line, says so, and goes when there is a place.
 func TestQueue(t *testing.T) {
 	t.Parallel()

@@ -180,8 +180,10 @@ func TestCatalystsTokenIsNotEnough(t *testing.T) {
 	if len(escalations) < 60 {
 		t.Errorf("%d attempts", len(escalations))
 	}
+	var reasons strings.Builder
 	for name, r := range escalations {
 		code, said, err := r.send(t.Context(), b.host, client)
+		reasons.WriteString(said + "\n")
 		if err != nil || code != http.StatusForbidden {
 			t.Errorf("%s: %s is answered %d %s, %v", name, r.line, code, said, err)
 		}
@@ -190,10 +192,32 @@ func TestCatalystsTokenIsNotEnough(t *testing.T) {
 		}
 	}
 	t.Logf("%d attempts refused", len(escalations))
+	for _, rule := range b.selfGuard(t) {
+		if rule != beyondRights && !strings.Contains(reasons.String(), rule) {
+			t.Errorf("no attempt is refused because %q: the policy could lose that rule unseen", rule)
+		}
+	}
 	if _, err := b.admin.CoreV1().Namespaces().Get(t.Context(), "guards-attack", metav1.GetOptions{}); err == nil {
 		t.Error("a namespace was made")
 		_ = b.admin.CoreV1().Namespaces().Delete(context.Background(), "guards-attack", metav1.DeleteOptions{})
 	}
+}
+
+// beyondRights is the rule of catalyst-self-guard that no attempt comes to: the roles refuse before it is asked.
+const beyondRights = "Catalyst writes no objects of the whole cluster but namespaces"
+
+// selfGuard is what the policy that holds Catalyst says, rule by rule.
+func (b *bench) selfGuard(t *testing.T) []string {
+	t.Helper()
+	policy, err := b.admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(t.Context(), "catalyst-self-guard-"+instance, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for _, v := range policy.Spec.Validations {
+		rules = append(rules, v.Message)
+	}
+	return rules
 }
 
 // TestCatalystMayDoItsWork: the same requests, as they are meant, go through. So the refusals above are not for want of a valid token.
