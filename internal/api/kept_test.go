@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"catalyst.dev/catalyst/client"
 	"catalyst.dev/catalyst/internal/kept"
@@ -49,5 +51,26 @@ func TestResources(t *testing.T) {
 		if err != nil || len(r.Total) != 1 || r.Total[0].Amount != (client.Amount{CPU: 5, Memory: want}) || r.Pods[0].Restarts != 2 || r.Quota[0].Part != 0.5 || !strings.Contains(r.Marks[0].Text, "deployed") {
 			t.Errorf("%v: %+v, %v", day, r, err)
 		}
+	}
+}
+
+// TestStreamOfNothing: following a preview in which nothing runs, or whose namespace has just gone, is told to who asks and is nothing to log.
+func TestStreamOfNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ref := b.open()
+	dora := b.as("dora")
+	before := b.said.String()
+	err := dora.FollowLogs(t.Context(), ref, client.LogOptions{}, func([]client.Line) error { return nil })
+	b.status(err, http.StatusNotFound, "before there is a namespace")
+	b.runs(ref)
+	b.pods.mu.Lock()
+	b.pods.gone = true
+	b.pods.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_ = dora.FollowLogs(ctx, ref, client.LogOptions{}, func([]client.Line) error { return nil }) // tried again until ctx ends
+	if after := strings.TrimPrefix(b.said.String(), before); strings.Contains(after, "stream of logs") {
+		t.Errorf("logged: %s", after)
 	}
 }

@@ -50,6 +50,7 @@ type bundle struct {
 	door   *lifecycle.Lifecycle
 	pods   *pods
 	kept   *kept.Store
+	said   *said
 	server *httptest.Server
 	mux    *access.Mux
 	renew  time.Duration
@@ -57,7 +58,7 @@ type bundle struct {
 
 func setup(t *testing.T, change ...func(*bundle)) *bundle {
 	t.Helper()
-	b := &bundle{T: t, github: fakegithub.Start(t), pods: &pods{logs: map[string]string{}}}
+	b := &bundle{T: t, github: fakegithub.Start(t), pods: &pods{logs: map[string]string{}}, said: &said{}}
 	for _, c := range change {
 		c(b)
 	}
@@ -75,7 +76,7 @@ func setup(t *testing.T, change ...func(*bundle)) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.kept.Close() })
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(b.said, nil))
 	b.door = lifecycle.New(b.store, policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}}, log, nil)
 	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }))
 	t.Cleanup(b.server.Close)
@@ -234,6 +235,25 @@ type pods struct {
 	list   []cluster.Container
 	logs   map[string]string // by pod/container
 	secret string
+	gone   bool // there is no such namespace any more
+}
+
+// said is what was logged.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 func (p *pods) Containers(context.Context, cluster.Identity) ([]cluster.Container, error) {
@@ -253,6 +273,11 @@ func (p *pods) Log(_ context.Context, _ cluster.Identity, r cluster.LogRequest) 
 }
 
 func (p *pods) Hide(context.Context, cluster.Identity) (*redact.Redactor, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil, preview.ErrNotFound
+	}
 	return redact.New(p.secret), nil
 }
 
