@@ -25,10 +25,14 @@ var functions = template.FuncMap{
 
 // cores is so much of the processor, in cores.
 func cores(thousandths int64) string {
-	if thousandths < 1000 {
-		return fmt.Sprintf("%dm", thousandths)
+	digits := 2
+	switch {
+	case thousandths < 10:
+		digits = 3
+	case thousandths >= 10_000:
+		digits = 1
 	}
-	return strconv.FormatFloat(float64(thousandths)/1000, 'f', 1, 64)
+	return strconv.FormatFloat(float64(thousandths)/1000, 'f', digits, 64)
 }
 
 // size is so much of the memory.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/internal/access"
@@ -152,8 +153,8 @@ func (n namespace) Of(_ context.Context, p preview.Preview, since time.Duration)
 }
 
 func (n namespace) Now(name string) usage.Now {
-	now := usage.Now{Known: n.Report != nil, Amount: cluster.Amount{CPU: 180, Memory: 412 << 20}}
-	if len(name)%2 == 0 {
+	now := usage.Now{Known: n.Report != nil && (strings.HasSuffix(name, "141") || strings.HasSuffix(name, "143")), Amount: cluster.Amount{CPU: 180, Memory: 412 << 20}}
+	if now.Known && strings.HasSuffix(name, "143") {
 		now.Warning = "requests.memory 1900Mi of 2Gi"
 	}
 	return now
