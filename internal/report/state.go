@@ -147,6 +147,7 @@ func ending(p preview.Preview) string {
 
 // duration is a time people read: "0.4 s", "48 s", "1 min 24 s", "2 h 3 min".
 func duration(d time.Duration) string {
+	d = max(d, 0) // the clock may have gone back
 	switch {
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())

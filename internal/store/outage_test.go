@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/store/storetest"
 	"catalyst.dev/catalyst/test/edge"
 )
@@ -88,14 +90,23 @@ func TestReadOnlySessionsEnd(t *testing.T) {
 	}
 }
 
-// TestClockGoesBack: what was put off by a clock that goes back is due at once, and does not wait until that clock's time has come.
-func TestClockGoesBack(t *testing.T) {
-	t.Parallel()
+// anHourAhead opens a store over a PostgreSQL whose clock is an hour ahead until set says by how much.
+func anHourAhead(t *testing.T) (s *store.Store, set func(ahead string)) {
+	t.Helper()
 	dsn := storetest.PostgresDSN(t)
 	query[any](t, dsn, `CREATE TABLE clock (ahead interval)`)
 	query[any](t, dsn, `INSERT INTO clock VALUES ('1 hour')`)
 	query[any](t, dsn, `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + ahead FROM clock $$`)
-	s := storetest.Open(t, dsn+"&search_path=public,pg_catalog")
+	return storetest.Open(t, dsn+"&search_path=public,pg_catalog"), func(ahead string) {
+		t.Helper()
+		query[any](t, dsn, fmt.Sprintf(`UPDATE clock SET ahead = '%s'`, ahead))
+	}
+}
+
+// TestClockGoesBack: what was put off by a clock that goes back is due at once, and does not wait until that clock's time has come.
+func TestClockGoesBack(t *testing.T) {
+	t.Parallel()
+	s, set := anHourAhead(t)
 	create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobReconcile, Delay: time.Minute}, preview.JobRequest{Kind: preview.JobComment})
 	if _, err := s.Claim(t.Context(), preview.JobReconcile, "early", time.Minute); !errors.Is(err, preview.ErrNotFound) {
 		t.Fatalf("claim before the job's time: %v, want ErrNotFound", err)
@@ -104,7 +115,7 @@ func TestClockGoesBack(t *testing.T) {
 	if err := s.Retry(t.Context(), job.Fence(), preview.Retry{Attempt: 1, Delay: time.Minute, Covered: job.Generation}); err != nil {
 		t.Fatal(err)
 	}
-	query[any](t, dsn, `UPDATE clock SET ahead = '0'`)
+	set("0")
 	for _, kind := range []preview.JobKind{preview.JobReconcile, preview.JobComment} {
 		job, err := s.Claim(t.Context(), kind, "in time", time.Minute)
 		if err != nil {
@@ -123,15 +134,11 @@ func TestClockGoesBack(t *testing.T) {
 // keeps it.
 func TestLeaseOfAClockThatWentBack(t *testing.T) {
 	t.Parallel()
-	dsn := storetest.PostgresDSN(t)
-	query[any](t, dsn, `CREATE TABLE clock (ahead interval)`)
-	query[any](t, dsn, `INSERT INTO clock VALUES ('1 hour')`)
-	query[any](t, dsn, `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + ahead FROM clock $$`)
-	s := storetest.Open(t, dsn+"&search_path=public,pg_catalog")
+	s, set := anHourAhead(t)
 	create(t, s, 1, 7, preview.JobRequest{Kind: preview.JobReconcile}, preview.JobRequest{Kind: preview.JobComment})
 	living, dead := claimWhenDue(t, s, preview.JobReconcile), claimWhenDue(t, s, preview.JobComment)
 	for _, ahead := range []string{"0", "50 seconds"} {
-		query[any](t, dsn, fmt.Sprintf(`UPDATE clock SET ahead = '%s'`, ahead))
+		set(ahead)
 		for _, kind := range []preview.JobKind{preview.JobReconcile, preview.JobComment} {
 			if _, err := s.Claim(t.Context(), kind, "another", time.Minute); !errors.Is(err, preview.ErrNotFound) {
 				t.Fatalf("claim %s while its holder may live: %v, want ErrNotFound", kind, err)
@@ -141,11 +148,49 @@ func TestLeaseOfAClockThatWentBack(t *testing.T) {
 			t.Fatalf("its holder lives: %v", err)
 		}
 	}
-	query[any](t, dsn, `UPDATE clock SET ahead = '70 seconds'`)
+	set("70 seconds")
 	if _, err := s.Claim(t.Context(), preview.JobReconcile, "another", time.Minute); !errors.Is(err, preview.ErrNotFound) {
 		t.Errorf("the living's lease was taken: %v", err)
 	}
 	if job, err := s.Claim(t.Context(), preview.JobComment, "another", time.Minute); err != nil || job.Token == dead.Token {
 		t.Errorf("the dead's lease was not taken after its time: %v", err)
+	}
+}
+
+// TestNewestByAClockThatWentBack: the newest deployment is the one that was begun last, whatever the clock said.
+func TestNewestByAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	s, set := anHourAhead(t)
+	p := create(t, s, 1, 7)
+	begin := func(generation int64, sha string) {
+		t.Helper()
+		_, _, err := s.Apply(t.Context(), preview.Event{Kind: preview.EventStarted, Key: p.Key}, func(st preview.State) (preview.Decision, error) {
+			if last := st.Deployment; last != nil && last.Generation != generation && last.Generation != generation-1 {
+				t.Errorf("before generation %d the last deployment was of generation %d", generation, last.Generation)
+			}
+			return preview.Decision{Preview: st.Preview, Deployments: []preview.Deployment{
+				{SHA: sha, Generation: generation, Status: preview.DeploymentRunning, StartedAt: st.Now},
+			}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	older, newer := strings.Repeat("a1", 20), strings.Repeat("b2", 20)
+	begin(1, older)
+	set("0")
+	begin(2, newer)
+	begin(2, newer) // tried again
+	begin(3, older) // and back
+	got, err := s.Deployments(t.Context(), p.ID, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, d := range got {
+		order = append(order, fmt.Sprintf("%d.%d", d.Generation, d.Attempt))
+	}
+	if want := "3.2 2.2 2.1 1.1"; strings.Join(order, " ") != want {
+		t.Errorf("newest first: %s, want %s", strings.Join(order, " "), want)
 	}
 }

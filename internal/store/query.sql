@@ -57,10 +57,10 @@ UPDATE previews SET version = version + 1, repository = @repository, installatio
 WHERE id = @id AND version = @version;
 
 -- name: LastDeployment :one
-SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY started_at DESC, id DESC LIMIT 1;
+SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY generation DESC, attempt DESC LIMIT 1;
 
 -- name: ListDeployments :many
-SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY started_at DESC, id DESC LIMIT @max_rows;
+SELECT * FROM deployments WHERE preview_id = @preview_id ORDER BY generation DESC, attempt DESC LIMIT @max_rows;
 
 -- name: CountAttempts :one
 SELECT COUNT(*) FROM deployments WHERE preview_id = @preview_id AND sha = @sha;

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,17 +69,19 @@ func TestOrphanIsRemoved(t *testing.T) {
 func TestReopenedWhileStuck(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	stuck := true
+	var free atomic.Bool
 	b.ground.onEnsure = func() error {
-		if stuck {
-			stuck = false
-			return preview.Fail(nil, preview.Diagnosis{Code: preview.CodeStuckDelete, Cause: "a finalizer holds it", Blame: preview.BlameCluster})
+		if free.Load() {
+			return nil
 		}
-		return nil
+		return preview.Fail(nil, preview.Diagnosis{Code: preview.CodeStuckDelete, Cause: "a finalizer holds it", Blame: preview.BlameCluster})
 	}
 	pull := b.web.OpenPull(fakegithub.PullOptions{Author: b.writer, Head: "topic", Files: evil(1)})
 	b.until("people are told", func() bool { return strings.Contains(b.comment(pull), "a finalizer holds it") })
-	if p := b.preview(pull); p.Status != preview.StatusPending || !p.Due() {
-		t.Errorf("the preview is %s, settled %d of %d", p.Status, p.Settled, p.Generation)
-	}
+	b.until("it waits to be tried again", func() bool {
+		p := b.preview(pull)
+		return p.Status == preview.StatusPending && p.Due()
+	})
+	free.Store(true)
+	b.until("it was deployed", func() bool { p := b.preview(pull); return !p.Due() })
 }

@@ -182,7 +182,7 @@ const (
 // background are the lanes of what comes by the clock, whatever happens: they are no part of a pull request's life.
 var background = []string{laneSweep, "health", laneSteps}
 
-// beside are the kinds of guards and rights that are made at the same time as others: each is a lane of its own.
+// beside are the kinds of guards and rights that are made and taken away at the same time as others: each is a lane of its own.
 var beside = []string{"limitranges", "networkpolicies", "resourcequotas", "rolebindings"}
 
 // watcher shows the conductor the requests of an HTTP edge.
@@ -195,7 +195,8 @@ func (w watcher) Before(r *edge.Request) (*edge.Answer, error) {
 		return nil, nil
 	}
 	lane := laneReconcile
-	kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(what, "apply "), "create "), "/")
+	_, object, _ := strings.Cut(what, " ")
+	kind, _, _ := strings.Cut(object, "/")
 	switch {
 	case slices.Contains(beside, kind), what == "apply serviceaccounts/default":
 		lane = kind

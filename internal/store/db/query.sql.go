@@ -730,7 +730,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error 
 }
 
 const lastDeployment = `-- name: LastDeployment :one
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY generation DESC, attempt DESC LIMIT 1
 `
 
 func (q *Queries) LastDeployment(ctx context.Context, previewID string) (Deployment, error) {
@@ -1019,7 +1019,7 @@ func (q *Queries) ListDeliveries(ctx context.Context, maxRows int32) ([]Delivery
 }
 
 const listDeployments = `-- name: ListDeployments :many
-SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2
+SELECT id, preview_id, sha, attempt, generation, status, diagnosis, started_at, finished_at, steps FROM deployments WHERE preview_id = $1 ORDER BY generation DESC, attempt DESC LIMIT $2
 `
 
 type ListDeploymentsParams struct {
