@@ -7,13 +7,16 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 )
 
+// How far apart what is kept lies, and how far back it goes.
 const (
-	// Fine and Coarse are how far apart what is kept for FineFor and CoarseFor lies.
-	Fine, Coarse       = 15 * time.Second, time.Minute
-	FineFor, CoarseFor = time.Hour, 24 * time.Hour
-	// maxPods bounds whose past is kept of one preview: those that were seen last.
-	maxPods = 24
+	Fine      = 15 * time.Second
+	Coarse    = time.Minute
+	FineFor   = time.Hour
+	CoarseFor = 24 * time.Hour
 )
+
+// maxPods bounds whose past is kept of one preview: those that were seen last.
+const maxPods = 24
 
 // Point is what was used at a time.
 type Point struct {
