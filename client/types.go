@@ -67,8 +67,8 @@ type Deployment struct {
 
 // Step is a timed part of a deployment.
 type Step struct {
-	Name     string `json:"name" enum:"namespace,fetch,render,hooks,apply,ready"`
-	StartMS  int64  `json:"start_ms" doc:"Milliseconds since the deployment's start."`
+	Name     string `json:"name" enum:"queue,namespace,fetch,render,hooks,apply,ready"`
+	StartMS  int64  `json:"start_ms" doc:"Milliseconds since the deployment's start; negative for the queue."`
 	TookMS   int64  `json:"took_ms,omitempty" doc:"Absent while it runs."`
 	Attempts int    `json:"attempts"`
 	Outcome  string `json:"outcome,omitempty" doc:"done, failed or stopped; absent while it runs."`

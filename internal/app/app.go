@@ -114,7 +114,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	if err := plans.confirm(ctx); err != nil {
 		return a, err
 	}
-	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access, Channels: channels(c.GitHub)}
+	rules := policy.Rules{GitHubHost: c.GitHub.Host(), Repositories: plans.names, Limits: policy.Limits(c.Limits), Access: plans.access, Channels: channels(c.GitHub), Pages: pagesURL(c)}
 	for _, r := range c.Notifications {
 		rules.Receivers = append(rules.Receivers, policy.Receiver{Name: r.Name, Only: r.Only})
 	}

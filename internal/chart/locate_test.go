@@ -28,6 +28,10 @@ func TestLocate(t *testing.T) {
 		"values":          {preview.Diagnosis{Cause: "The values file deploy/values-preview.yaml cannot be read: error converting YAML to JSON: yaml: line 5: did not find expected key."}, "deploy/values-preview.yaml", 5},
 		"its own values":  {preview.Diagnosis{Cause: "The chart's own values, deploy/chart/values.yaml, cannot be read: error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context."}, "deploy/chart/values.yaml", 2},
 		"what it renders": {preview.Diagnosis{Cause: "The chart does not render: YAML parse error on web/templates/web.yaml: error converting YAML to JSON: yaml: line 8: boom"}, "", 0},
+		"a value":         {preview.Diagnosis{Cause: `The values do not fit the chart's values.schema.json: deploy/values-preview.yaml:7: chart web: - at '/port': got string, want number`}, "deploy/values-preview.yaml", 7},
+		"a default":       {preview.Diagnosis{Cause: `The values do not fit the chart's values.schema.json: deploy/chart/values.yaml:3: chart web: - at '/port': got string, want number`}, "deploy/chart/values.yaml", 3},
+		"another's value": {preview.Diagnosis{Cause: `The values do not fit the chart's values.schema.json: ../deploy/values-preview.yaml:7: x`}, "", 0},
+		"nobody's line":   {preview.Diagnosis{Cause: `The values do not fit the chart's values.schema.json: deploy/values-preview.yaml:0: x`}, "", 0},
 		"nothing":         {preview.Diagnosis{Cause: "Not ready after 3m0s."}, "", 0},
 	} {
 		if file, line := c.Locate(test.d); file != test.file || line != test.line {

@@ -2,6 +2,9 @@ package cli_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
@@ -37,7 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ADDRESS", l.Addr().String())
 			return l.Close()
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "exits": exits, "deliver": deliver},
 	})
 }
 
@@ -54,6 +57,25 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		if time.Now().After(end) {
 			ts.Fatalf("%s does not answer: %v", args[0], err)
 		}
+	}
+}
+
+// deliver hands a webhook delivery in as GitHub does, and wants it taken: deliver URL SECRET EVENT FILE.
+func deliver(ts *testscript.TestScript, _ bool, args []string) {
+	body := ts.ReadFile(args[3])
+	request, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(body))
+	ts.Check(err)
+	sum := hmac.New(sha256.New, []byte(args[1]))
+	_, _ = sum.Write([]byte(body))
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-GitHub-Event", args[2])
+	request.Header.Set("X-GitHub-Delivery", "0195")
+	request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(sum.Sum(nil)))
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		ts.Fatalf("%s answers %s", args[0], response.Status)
 	}
 }
 

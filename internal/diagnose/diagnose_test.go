@@ -244,6 +244,7 @@ var rules = map[string]struct {
 	"loading, perhaps":      {someday + diagnose.CodeProbe, "404", release(running, unhealthy(`Readiness probe failed: HTTP probe failed with statuscode: 404`), says("deploying application"))},
 	"wants a login":         {diagnose.CodeProbe, "401", release(running, unhealthy(`Readiness probe failed: HTTP probe failed with statuscode: 401`), says("server started on port 8080"))},
 	"no tool for the check": {diagnose.CodeProbe, "command", release(running, unhealthy(`Readiness probe errored and resulted in unknown state: rpc error: code = Unknown desc = failed to exec in container: exec: "curl": executable file not found in $PATH: unknown`))},
+	"a check's command":     {someday + diagnose.CodeProbe, "the command that it runs ends with an error", release(running, unhealthy("Readiness probe failed: token=abc is not accepted\n"))},
 	"no such port name":     {diagnose.CodeProbe, "http", release(running, unhealthy(`Readiness probe errored and resulted in unknown state: port "http" not found`))},
 	"not TLS":               {diagnose.CodeProbe, "protocol", release(running, unhealthy(`Readiness probe failed: Get "https://10.1.0.3:8080/": http: server gave HTTP response to HTTPS client`))},
 	"hangs":                 {someday + diagnose.CodeProbe, "in time", release(running, unhealthy(`Readiness probe failed: Get "http://10.1.0.3:8080/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`), says("listening on :8080"))},

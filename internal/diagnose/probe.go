@@ -21,7 +21,10 @@ type answer struct {
 }
 
 var (
-	unhealthy  = regexp.MustCompile(`(?s)^(Liveness|Readiness|Startup) probe (?:failed|errored[^:]*): (.*)$`)
+	unhealthy = regexp.MustCompile(`(?s)^(Liveness|Readiness|Startup) probe (?:failed|errored[^:]*): (.*)$`)
+	// ofKubelet is what the node itself says of a check. Anything else was written by the command that the check runs: it is output of the
+	// container like its log, and not shown where its log is not.
+	ofKubelet  = regexp.MustCompile(`^(HTTP probe failed with statuscode: \d{3}|Get "|dial |timeout: |service unhealthy |rpc error: |error: |command timed out|command ".*" timed out|port "|invalid port |strconv\.|Probe terminated redirects|parse ".*": )`)
 	statusCode = regexp.MustCompile(`statuscode: (\d{3})`)
 )
 
@@ -40,6 +43,14 @@ func (v *view) answers(p Pod, c Container) []answer {
 		found = append(found, a)
 	}
 	return found
+}
+
+// shown is an event's message as evidence: without what a check's command wrote.
+func shown(e Event) string {
+	if m := unhealthy.FindStringSubmatchIndex(e.Message); e.Reason == "Unhealthy" && m != nil && !ofKubelet.MatchString(e.Message[m[4]:]) {
+		return oneLine(e.Message[:m[4]]) + " its command ended with an error"
+	}
+	return oneLine(e.Message)
 }
 
 // probe looks at a container that runs and is not ready.
@@ -96,9 +107,12 @@ func (v *view) probe(p Pod, c Container) *finding {
 		f.because = "the connection is taken and nothing comes back"
 		f.fix = "See whether it hangs or has too little CPU; else raise timeoutSeconds of the check."
 		f.waits = fmt.Sprintf("waits for container %s, whose %s gets no answer in time", quote(c.Name), check)
-	default:
+	case ofKubelet.MatchString(last.text):
 		f.cause = fmt.Sprintf("The %s of %s fails: %s", check, who, oneLine(last.text))
 		f.confidence = sure
+	default:
+		f.cause = fmt.Sprintf("The %s of %s fails: the command that it runs ends with an error.", check, who)
+		f.confidence, f.line = sure, oneLine(last.text)
 	}
 	return f
 }

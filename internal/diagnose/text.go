@@ -77,7 +77,7 @@ func around(lines []string, cause string, n int) []string {
 func told(events []Event, n int) []string {
 	var lines []string
 	for _, e := range events {
-		line := e.Reason + ": " + oneLine(e.Message)
+		line := e.Reason + ": " + shown(e)
 		if e.Count > 1 {
 			line += fmt.Sprintf(" (%d times)", e.Count)
 		}

@@ -101,7 +101,7 @@ func (x *execution) obey(s preview.State, e preview.Event, r Rules) {
 	case preview.VerbDiagnose:
 		x.diagnose(e)
 	case preview.VerbLogs:
-		x.refuse("Logs are not shown on GitHub yet. Who may reach the cluster finds them with `kubectl --namespace %s logs`.", x.p.Namespace)
+		x.logs(r)
 	case preview.VerbSleep, preview.VerbWake, preview.VerbPin, preview.VerbExtend:
 		x.refuse("The command does not exist yet. `/preview help` lists those that do.")
 	default:
@@ -110,7 +110,8 @@ func (x *execution) obey(s preview.State, e preview.Event, r Rules) {
 }
 
 const help = "Commands, in the first line of a comment of its own: `/preview deploy` (again, or after `destroy`; also `redeploy`, `retry`), " +
-	"`/preview approve SHA` (a commit of a fork or a bot), `/preview destroy` (removed until `deploy`), `/preview diagnose` (look at it now), `/preview help`."
+	"`/preview approve SHA` (a commit of a fork or a bot), `/preview destroy` (removed until `deploy`), `/preview diagnose` (look at it now), " +
+	"`/preview logs NAME` (where to read them), `/preview help`."
 
 const nameOfAnother = "This repository has the name of another one that Catalyst was configured for."
 
@@ -229,6 +230,24 @@ func (x *execution) diagnose(e preview.Event) {
 		x.answer("Nothing is running. Why stands below.")
 	default:
 		x.answer("Nothing is running yet.")
+	}
+}
+
+// container is the name of one, as Kubernetes has them.
+var container = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// logs leads to the logs. They are never shown on GitHub: whoever reads the pull request could read them.
+func (x *execution) logs(r Rules) {
+	name := x.c.Order.Argument
+	switch {
+	case name != "" && !container.MatchString(name):
+		x.refuse("Name one container, `/preview logs NAME`, or none for all of them.")
+	case r.Pages == "":
+		x.refuse("This Catalyst has no web pages to read logs on. Who may reach the cluster finds them with `kubectl --namespace %s logs`.", x.p.Namespace)
+	case name != "":
+		x.answer(fmt.Sprintf("The logs of `%s` are [here](%s%s/logs?container=%s).", name, r.Pages, x.p.Page(), name))
+	default:
+		x.answer(fmt.Sprintf("The logs are [here](%s%s/logs).", r.Pages, x.p.Page()))
 	}
 }
 

@@ -262,6 +262,7 @@ func TestOtherOrders(t *testing.T) {
 		"/preview help":          {preview.CommandDone, "Commands"},
 		"/preview diagnose":      {preview.CommandDone, "everything that the live commit runs on is ready"},
 		"/preview logs web":      {preview.CommandRefused, "kubectl"},
+		"/preview logs web now":  {preview.CommandRefused, "Name one container"},
 		"/preview sleep":         {preview.CommandRefused, "does not exist yet"},
 		"/preview wake":          {preview.CommandRefused, "does not exist yet"},
 		"/preview pin 3d":        {preview.CommandRefused, "does not exist yet"},
@@ -283,6 +284,32 @@ func TestOtherOrders(t *testing.T) {
 				t.Errorf("jobs %v, nobody writes the answer", w.jobs)
 			}
 		})
+	}
+}
+
+// TestLogs: the answer leads to the web pages, to one container or to all, and shows no line of a log.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	for order, link := range map[string]string{
+		"/preview logs":     "[here](https://catalyst.example.com/p/acme/web/7/logs)",
+		"/preview logs api": "`api` are [here](https://catalyst.example.com/p/acme/web/7/logs?container=api)",
+		"/preview logs a/b": "",
+		"/preview logs A)":  "",
+		"/preview logs ../": "",
+	} {
+		w := opened(t)
+		w.pages = "https://catalyst.example.com"
+		want := preview.CommandDone
+		if link == "" {
+			want, link = preview.CommandRefused, "Name one container"
+		}
+		if got := w.order(1, order); got != want {
+			t.Errorf("%s: %s, want %s", order, got, want)
+		}
+		w.noticed(link)
+		if w.p.Notice != nil && w.p.Notice.Detail != "" {
+			t.Errorf("%s: shows %q", order, w.p.Notice.Detail)
+		}
 	}
 }
 

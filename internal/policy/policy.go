@@ -23,6 +23,8 @@ type Rules struct {
 
 	Receivers []Receiver // who is told outside of GitHub
 
+	Pages string // address of the web pages, for links in answers; empty: there are none
+
 	Limits      Limits
 	ConfirmGone time.Duration // how long GitHub must go on saying that a pull request does not exist; a minute when zero
 }
@@ -341,7 +343,12 @@ func start(s preview.State, p preview.Preview, e preview.Event) []preview.Deploy
 		ended.Status, ended.FinishedAt = preview.DeploymentSuperseded, s.Now
 		out = append(out, ended)
 	}
-	return append(out, preview.Deployment{SHA: e.SHA, Generation: p.Generation, Status: preview.DeploymentRunning, StartedAt: s.Now})
+	d := preview.Deployment{SHA: e.SHA, Generation: p.Generation, Status: preview.DeploymentRunning, StartedAt: s.Now}
+	if !p.QueuedAt.IsZero() {
+		waited := max(s.Now.Sub(p.QueuedAt), time.Millisecond)
+		d.Steps = []preview.Step{{Name: preview.StepQueue, Start: -waited, Took: waited, Attempts: 1, Outcome: preview.StepDone}}
+	}
+	return append(out, d)
 }
 
 // finish ends the newest deployment if it still runs. Only a worker that holds the preview's lease reports an end, and it

@@ -36,6 +36,7 @@ type world struct {
 
 	later time.Duration // how much later than now it is
 
+	pages     string // policy.Rules.Pages
 	access    policy.Access
 	bindings  []preview.Binding
 	approvals []preview.Approval
@@ -55,7 +56,7 @@ func (w *world) try(e preview.Event) error {
 	w.t.Helper()
 	e.Key = key
 	r := rules
-	r.Access = func(string) policy.Access { return w.access }
+	r.Pages, r.Access = w.pages, func(string) policy.Access { return w.access }
 	s := w.state()
 	if e.Command != nil {
 		if c, known := w.commands[e.Command.CommentID]; known {
@@ -522,6 +523,11 @@ func TestQueued(t *testing.T) {
 	}
 	if d, err = policy.Decide(preview.State{Preview: &p, Now: now}, start, limited); err != nil || d.Preview.Status != preview.StatusDeploying || !d.Preview.QueuedAt.IsZero() || len(d.Deployments) != 1 {
 		t.Errorf("with a free slot: %+v, %v", d, err)
+	}
+	d, err = policy.Decide(preview.State{Preview: &p, Now: now.Add(41 * time.Second)}, start, limited)
+	waited := []preview.Step{{Name: preview.StepQueue, Start: -41 * time.Second, Took: 41 * time.Second, Attempts: 1, Outcome: preview.StepDone}}
+	if err != nil || len(d.Deployments) != 1 || !cmp.Equal(d.Deployments[0].Steps, waited) {
+		t.Errorf("the wait is not in the timeline: %+v, %v", d.Deployments, err)
 	}
 	closed := preview.Event{Kind: preview.EventObserved, Key: key, PullRequest: pull(shaA, false)}
 	if d, err = policy.Decide(preview.State{Preview: &p, Line: busy, Now: now}, closed, limited); err != nil || d.Preview.Status != preview.StatusDeleting || !d.Preview.QueuedAt.IsZero() || !d.Advance {

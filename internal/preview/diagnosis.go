@@ -42,11 +42,14 @@ type Alternative struct {
 	Too   bool   `json:"too,omitempty"` // it is true as well, and needs mending of its own; otherwise it may be true instead
 }
 
+// Unsure reports whether the cause is the most likely one and no more.
+func (d Diagnosis) Unsure() bool { return d.Confidence > 0 && d.Confidence < Unsure }
+
 // Sentence tells the cause as surely as it is known: a certain one as it is, with what else is wrong; one that the evidence does
 // not single out as "Not sure: most likely …".
 func (d Diagnosis) Sentence() string {
 	text := d.Cause
-	if d.Confidence > 0 && d.Confidence < Unsure {
+	if d.Unsure() {
 		text = "Not sure. Most likely: " + d.Cause
 		if d.Because != "" {
 			text += " (Because " + d.Because + ".)"

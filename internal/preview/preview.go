@@ -2,6 +2,8 @@ package preview
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -86,6 +88,12 @@ func (p Preview) MayEdit() bool { return p.Status != StatusDeploying || p.Commen
 
 // Ref is how people name a preview: "owner/name#7".
 func (p Preview) Ref() string { return fmt.Sprintf("%s#%d", p.Repository, p.Number) }
+
+// Page is the path of the preview's web page, with nothing in it that could end a link.
+func (p Preview) Page() string {
+	owner, name, _ := strings.Cut(p.Repository, "/")
+	return fmt.Sprintf("/p/%s/%s/%d", url.PathEscape(owner), url.PathEscape(name), p.Number)
+}
 
 // Release is the name of the Helm release in the preview's namespace. There is one release a namespace, so the name needs
 // no pull request in it and charts see the same name for every pull request.

@@ -5,9 +5,10 @@ import "time"
 // StepName names a part of a deployment. The names are stored, shown and sent.
 type StepName string
 
-// The steps of a deployment, in the order in which they begin. Namespace and fetch run side by side; hooks stand where the chart puts
-// them, before or after what is applied.
+// The steps of a deployment, in the order in which they begin. The queue is there when there was a line to wait in, and began before the
+// deployment. Namespace and fetch run side by side; hooks stand where the chart puts them, before or after what is applied.
 const (
+	StepQueue     StepName = "queue"     // until the limits left a place
 	StepNamespace StepName = "namespace" // the namespace, with what fences it in
 	StepFetch     StepName = "fetch"     // the chart at the commit
 	StepRender    StepName = "render"    // templates and values
@@ -29,7 +30,7 @@ const (
 // Step is a timed part of a deployment. Its times count from the deployment's start, so clocks that differ do not matter.
 type Step struct {
 	Name     StepName      `json:"name"`
-	Start    time.Duration `json:"start"`          // since the deployment's start
+	Start    time.Duration `json:"start"`          // since the deployment's start; negative for the queue
 	Took     time.Duration `json:"took,omitempty"` // zero while it runs
 	Attempts int           `json:"attempts"`       // 1 unless the worker had to begin anew
 	Outcome  StepOutcome   `json:"outcome,omitempty"`

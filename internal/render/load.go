@@ -55,9 +55,15 @@ func (j *job) load(values map[string]any) (*helmchart.Chart, error) {
 		return nil, chartFailure(err)
 	}
 	if err := validate(c, merged); err != nil {
+		place := ""
+		if m, ok := errors.AsType[*misfit](err); ok {
+			if where := j.origin(m.at, merged); where != "" {
+				place = where + ": " // where chart.Locate finds it
+			}
+		}
 		return nil, preview.Fail(err, preview.Diagnosis{
 			Code:  preview.CodeValues,
-			Cause: "The values do not fit the chart's values.schema.json: " + oneLine(err.Error()),
+			Cause: "The values do not fit the chart's values.schema.json: " + place + oneLine(err.Error()),
 			Fix:   "Correct the values, or the schema.",
 			Blame: preview.BlameConfig,
 		})

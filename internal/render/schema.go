@@ -2,15 +2,26 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
+// misfit is a value that a schema does not allow.
+type misfit struct {
+	at   []string // the way to it in the values
+	text string
+}
+
+func (m *misfit) Error() string { return m.text }
+
 // validate checks the values against the schema of the chart and of its enabled dependencies. Helm's own check would follow references to any
-// URL and any file, so it is switched off and this one is used: it follows none.
+// URL and any file, so it is switched off and this one is used: it follows none. The error of a value that is not allowed is a *misfit.
 func validate(c *helmchart.Chart, values map[string]any) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -34,7 +45,7 @@ func validate(c *helmchart.Chart, values map[string]any) (err error) {
 		}
 		if err := schema.Validate(values); err != nil {
 			_, detail, _ := strings.Cut(err.Error(), "\n") // the first line only names the schema
-			return fmt.Errorf("chart %s: %s", c.Name(), detail)
+			return &misfit{at: firstWrong(err), text: fmt.Sprintf("chart %s: %s", c.Name(), detail)}
 		}
 	}
 	for _, d := range c.Dependencies() {
@@ -43,10 +54,29 @@ func validate(c *helmchart.Chart, values map[string]any) (err error) {
 			continue
 		}
 		if err := validate(d, sub); err != nil {
+			if m, ok := errors.AsType[*misfit](err); ok {
+				m.at = append([]string{d.Name()}, m.at...)
+			}
 			return err
 		}
 	}
 	return nil
+}
+
+// firstWrong is the way to the first value that is not allowed, and to the property that is too much where that is the mistake.
+func firstWrong(err error) []string {
+	v, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return nil
+	}
+	for len(v.Causes) > 0 {
+		v = v.Causes[0]
+	}
+	at := slices.Clone(v.InstanceLocation)
+	if more, ok := v.ErrorKind.(*kind.AdditionalProperties); ok && len(more.Properties) > 0 {
+		at = append(at, more.Properties[0])
+	}
+	return at
 }
 
 type noLoader struct{}

@@ -25,6 +25,12 @@ func removed() preview.Preview {
 	return p
 }
 
+func removing() preview.Preview {
+	p := base(preview.StatusDeleting)
+	p.RemovedBy = "dora"
+	return p
+}
+
 // TestForeignCommand: what was written in a comment, by whom, and what the cluster said about it stays inside code, and the first
 // line of the comment is never a command.
 func TestForeignCommand(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 func TestPages(t *testing.T) {
 	t.Parallel()
 	v := report.View{Preview: preview.Preview{PullRequest: preview.PullRequest{Key: preview.Key{RepositoryID: 1, Number: 7}, Repository: "acme/w)eb](x"}, Status: preview.StatusRunning}}
-	if text := report.Comment(v); strings.Contains(text, "details") {
+	if text := report.Comment(v); strings.Contains(text, "[details]") {
 		t.Errorf("links to no pages:\n%s", text)
 	}
 	v.Pages = "https://catalyst.example.com"

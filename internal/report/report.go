@@ -4,7 +4,6 @@ package report
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -55,6 +54,7 @@ func Comment(v View) string {
 	b.WriteString(why(v))
 	b.WriteString(steps(v))
 	b.WriteString(history(v.Deployments))
+	b.WriteString(commands(v.Preview))
 	return finish(b.String())
 }
 
@@ -72,17 +72,11 @@ func table(v View, word string) string {
 		fmt.Fprintf(&b, "| Live commit | %s since %s |\n", code(preview.ShortSHA(p.LiveSHA)), p.LiveSince.UTC().Format(stamp))
 	}
 	if v.Pages != "" {
-		at := pageOf(v.Pages, p)
+		at := v.Pages + p.Page()
 		fmt.Fprintf(&b, "| More | [details](%s) · [logs](%s/logs) |\n", at, at)
 	}
 	fmt.Fprintf(&b, "| Last updated | %s |\n", p.ChangedAt.UTC().Format(stamp))
 	return b.String()
-}
-
-// pageOf is the address of the preview's page, with nothing in it that could end a link.
-func pageOf(pages string, p preview.Preview) string {
-	owner, name, _ := strings.Cut(p.Repository, "/")
-	return fmt.Sprintf("%s/p/%s/%s/%d", pages, url.PathEscape(owner), url.PathEscape(name), p.Number)
 }
 
 // finish puts the marker last, where it survives quoting, and keeps the whole below the limit.

@@ -37,8 +37,16 @@ func describe(v View) state {
 	case preview.StatusDeleted:
 		return deleted(v)
 	default:
-		return state{icon: "⏳", title: "Preview pending", word: "pending", facts: []string{head(v) + " will be deployed"}, body: live(v, "Live now")}
+		return pending(v)
 	}
+}
+
+func pending(v View) state {
+	s := state{icon: "⏳", title: "Preview pending", word: "pending", facts: []string{head(v) + " will be deployed"}, body: live(v, "Live now")}
+	if d := v.Preview.Diagnosis; d != nil && d.Code == preview.CodeStuckDelete {
+		s.facts[0] += ", as soon as what is left of the preview before it is gone"
+	}
+	return s
 }
 
 func queued(v View) state {
@@ -55,6 +63,9 @@ func deploying(v View) state {
 	d := v.newest()
 	if step, ok := preview.Running(d.Steps); ok {
 		s.title += ": " + titles[step.Name]
+		if step.Note != "" {
+			s.body = append(s.body, "**Now** "+said(step.Note))
+		}
 	}
 	if !d.StartedAt.IsZero() {
 		s.facts = append(s.facts, "began at "+d.StartedAt.UTC().Format(stamp))
@@ -77,10 +88,22 @@ func running(v View) state {
 }
 
 func degraded(v View) state {
-	return state{
+	s := state{
 		icon: "🟠", title: "Preview is up but unhealthy", word: "degraded",
 		facts: []string{head(v) + " was ready and lost what it runs on", "this comment changes when it is back"},
 	}
+	if d := v.Preview.Diagnosis; d != nil {
+		s.title += because(d)
+	}
+	return s
+}
+
+// because is the end of a title that says in a few words why.
+func because(d *preview.Diagnosis) string {
+	if title := diagnose.Title(d.Code); title != "" {
+		return ": " + title
+	}
+	return ""
 }
 
 func failed(v View) state {
@@ -98,28 +121,31 @@ func failed(v View) state {
 		if d.File != "" && d.Line > 0 {
 			s.facts = append(s.facts, code(fmt.Sprintf("%s:%d", d.File, d.Line)))
 		}
-		s.facts = append(s.facts, "**"+whose(d.Blame)+"**")
-		if title := diagnose.Title(d.Code); title != "" {
-			s.title += ": " + title
-		}
+		s.facts = append(s.facts, whose(d.Blame))
+		s.title += because(d)
 	}
 	return s
 }
 
 func deleting(v View) state {
 	s := state{icon: "🧹", title: fmt.Sprintf("Removing the preview (%s)", ending(v.Preview)), word: "deleting"}
-	if v.Preview.Diagnosis != nil {
-		s.icon, s.title = "⚠️", "Removing the preview is stuck"
-	}
 	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is being removed", code(v.Preview.Namespace))}
+	if d := v.Preview.Diagnosis; d != nil {
+		s.icon, s.title = "⚠️", fmt.Sprintf("Removing the preview is stuck (%s)", ending(v.Preview))
+		s.facts = append(s.facts, whose(d.Blame), "tried again for as long as it takes")
+	}
 	return s
 }
 
 func deleted(v View) state {
 	s := state{icon: "✔️", title: fmt.Sprintf("Preview removed (%s)", ending(v.Preview)), word: "deleted"}
-	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is gone", code(v.Preview.Namespace)), "reopen the pull request to bring it back"}
-	if p := v.Preview; !p.Wanted() && p.Open {
-		s.facts[1] = "it stays so, whatever is pushed, until somebody comments `/preview deploy` or reopens the pull request"
+	s.facts = []string{fmt.Sprintf("Namespace %s and everything in it is gone", code(v.Preview.Namespace))}
+	switch p := v.Preview; {
+	case p.Merged: // cannot be reopened
+	case p.Open:
+		s.facts = append(s.facts, "it stays so, whatever is pushed, until somebody comments `/preview deploy`")
+	default:
+		s.facts = append(s.facts, "reopen the pull request to bring it back")
 	}
 	return s
 }

@@ -9,7 +9,8 @@ import (
 
 // titles word the steps.
 var titles = map[preview.StepName]string{
-	preview.StepNamespace: "make the namespace",
+	preview.StepQueue:     "wait in line",
+	preview.StepNamespace: "make and guard the namespace",
 	preview.StepFetch:     "fetch the chart",
 	preview.StepRender:    "render the chart",
 	preview.StepHooks:     "run the chart's hooks",
@@ -28,45 +29,67 @@ func steps(v View) string {
 		open = " open"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time | |\n|---|---|---:|---|\n", open)
+	fmt.Fprintf(&b, "\n<details%s><summary>Steps</summary>\n\n| | Step | Time |\n|---|---|---:|\n", open)
 	for _, s := range d.Steps {
-		word, took := string(s.Outcome), duration(s.Took)
+		word, took := string(s.Outcome), solid(duration(s.Took))
 		if s.Outcome == "" {
-			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05 UTC")
+			word, took = "**now**", "since "+d.StartedAt.Add(s.Start).UTC().Format("15:04:05")
 		}
-		note := ""
-		if s.Note != "" {
-			note = code(s.Note)
-		}
+		what := titles[s.Name]
 		if s.Attempts > 1 {
-			note = strings.TrimSpace(fmt.Sprintf("attempt %d %s", s.Attempts, note))
+			what += fmt.Sprintf(", attempt %d", s.Attempts)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word, titles[s.Name], took, note)
+		if s.Note != "" && s.Outcome != "" { // of the one that runs it stands above
+			what += " " + code(s.Note)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", word, what, took)
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
 }
+
+// listed is how many deployments the comment lists.
+const listed = 5
 
 // history lists the last deployments.
 func history(deployments []preview.Deployment) string {
 	if len(deployments) < 2 {
 		return ""
 	}
+	deployments = deployments[:min(len(deployments), listed)]
 	var b strings.Builder
-	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | Took | When |\n|---|---|---:|---|\n")
+	b.WriteString("\n<details><summary>Last deployments</summary>\n\n| Commit | Result | When (UTC) |\n|---|---|---|\n")
 	for i, d := range deployments {
-		took, result := "", string(d.Status)
+		var next *preview.Deployment
+		if i > 0 {
+			next = &deployments[i-1]
+		}
+		end := result(d, next)
 		if !d.FinishedAt.IsZero() {
-			took = duration(d.FinishedAt.Sub(d.StartedAt))
+			end += ", " + solid(duration(d.FinishedAt.Sub(d.StartedAt)))
 		}
-		switch {
-		case d.Diagnosis != nil:
-			result += ": " + code(d.Diagnosis.Code)
-		case d.Status == preview.DeploymentSuperseded && i > 0 && deployments[i-1].SHA != d.SHA:
-			result = "replaced by " + code(preview.ShortSHA(deployments[i-1].SHA))
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), result, took, d.StartedAt.UTC().Format(stamp))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", code(preview.ShortSHA(d.SHA)), end, solid(d.StartedAt.UTC().Format("2 Jan 15:04")))
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
+}
+
+// solid is a text that keeps its line in the narrow column of a phone.
+func solid(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
+
+// result is how a deployment ended. next is the one after it; nil for the newest.
+func result(d preview.Deployment, next *preview.Deployment) string {
+	switch {
+	case d.Status == preview.DeploymentSucceeded:
+		return "ready"
+	case d.Status == preview.DeploymentFailed && d.Diagnosis != nil:
+		return "failed: " + code(d.Diagnosis.Code)
+	case d.Status == preview.DeploymentSuperseded && next == nil:
+		return "stopped"
+	case d.Status == preview.DeploymentSuperseded && next.SHA != d.SHA:
+		return "replaced by " + code(preview.ShortSHA(next.SHA))
+	case d.Status == preview.DeploymentSuperseded:
+		return "begun anew"
+	}
+	return string(d.Status)
 }

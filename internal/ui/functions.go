@@ -64,7 +64,7 @@ func turn(b preview.Blame) string {
 }
 
 // path is the page of a preview.
-func path(p preview.Preview) string { return fmt.Sprintf("/p/%s/%d", p.Repository, p.Number) }
+func path(p preview.Preview) string { return p.Page() }
 
 // stamp is a time for programs; empty for one that has not come.
 func stamp(t time.Time) string {

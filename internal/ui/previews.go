@@ -162,7 +162,7 @@ type deploymentView struct {
 	preview.Deployment
 	Of    preview.Preview
 	Usual time.Duration
-	Whole time.Duration // of the scale
+	Whole time.Duration // what it took, without the queue
 	Bars  []bar
 }
 
@@ -179,13 +179,16 @@ func viewOf(p preview.Preview, d preview.Deployment, usual time.Duration) deploy
 		end = time.Now()
 	}
 	v := deploymentView{Deployment: d, Of: p, Usual: usual, Whole: max(end.Sub(d.StartedAt), time.Millisecond)}
+	var before time.Duration // in the queue
 	for _, s := range d.Steps {
-		v.Whole = max(v.Whole, s.Start+s.Took)
+		v.Whole, before = max(v.Whole, s.Start+s.Took), max(before, -s.Start)
 	}
+	scale := v.Whole + before
 	for _, s := range d.Steps {
-		b := bar{Step: s, StartMS: s.Start.Milliseconds(), TookMS: s.Took.Milliseconds(), WholeMS: v.Whole.Milliseconds(), Runs: s.Outcome == ""}
+		s.Start += before
+		b := bar{Step: s, StartMS: s.Start.Milliseconds(), TookMS: s.Took.Milliseconds(), WholeMS: scale.Milliseconds(), Runs: s.Outcome == ""}
 		if b.Runs {
-			b.TookMS = max(0, v.Whole.Milliseconds()-b.StartMS)
+			b.TookMS = max(0, b.WholeMS-b.StartMS)
 		}
 		v.Bars = append(v.Bars, b)
 	}

@@ -58,8 +58,14 @@ type bundle struct {
 
 var chartFiles = fakegithub.Text(map[string]string{"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "chart/values.yaml": "from: base\n"})
 
-// setup starts it all. change may change the worker's options.
+// setup starts it all, without limits. change may change the worker's options.
 func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
+	t.Helper()
+	return limited(t, policy.Limits{}, change...)
+}
+
+// limited is setup with limits.
+func limited(t *testing.T, limits policy.Limits, change ...func(*worker.Options)) *bundle {
 	t.Helper()
 	b := &bundle{T: t, github: fakegithub.Start(t), ground: &ground{namespaces: map[string]string{}}}
 	org := b.github.CreateOrg("acme")
@@ -71,7 +77,7 @@ func setup(t *testing.T, change ...func(*worker.Options)) *bundle {
 	log := slog.New(slog.DiscardHandler)
 	b.store = storetest.SQLite(t)
 	rules := policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}, Access: b.trusts, Channels: []preview.JobKind{preview.JobCheck, preview.JobEnvironment},
-		Receivers: []policy.Receiver{{Name: "ops"}}}
+		Receivers: []policy.Receiver{{Name: "ops"}}, Limits: limits}
 	b.door = lifecycle.New(b.store, rules, log, nil)
 	hook, err := webhook.New(webhook.Options{Lifecycle: b.door, Secrets: [][]byte{[]byte(secret)}, Log: log})
 	if err != nil {

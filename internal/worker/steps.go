@@ -119,10 +119,12 @@ func (t *timeline) closed(err error) []preview.Step {
 	return t.list()
 }
 
-// follow goes on with the timeline of a deployment that an earlier worker began, and stores the steps while they change until stop is
-// called. d is what was decided when the deployment began.
+// follow goes on with the timeline of a deployment, from what was decided when it began (d) or from what an earlier worker stored of it, and
+// stores the steps while they change until stop is called.
 func (w *Worker) follow(ctx context.Context, c *claim, p preview.Preview, d preview.Decision, t *timeline) (stop func(), err error) {
-	if len(d.Deployments) == 0 { // taken up again
+	if n := len(d.Deployments); n > 0 {
+		t.resume(d.Deployments[n-1].Steps, time.Since(t.start))
+	} else { // taken up again
 		newest, err := w.Reader.Deployments(ctx, p.ID, 1)
 		if err != nil {
 			return nil, err
