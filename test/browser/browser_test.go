@@ -91,7 +91,7 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	press("Enter")
-	do(t, page.Until("location.pathname === '"+here+"' && document.body.innerText.includes('cannot reach the database') && document.body.innerText.includes('What to do')"))
+	do(t, page.Until("location.pathname === '"+here+"' && document.body.innerText.includes('cannot reach the database') && document.body.innerText.includes('What to do') && document.getElementById('live')?.textContent === 'Live'")) // its script listens to keys by then
 	press("l")
 	do(t, page.Until("location.pathname === '"+here+"/logs' && document.querySelectorAll('#log .line').length > 10"))
 	press("t")
