@@ -16,7 +16,7 @@ SIMULATED = tools/run testbed $(if $(STRICT),-stop) -simulated simulated
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults storm fuzz foreign bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults storm fuzz foreign screenshots bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ hostile: needs-go ## show what becomes of charts that mean harm, and that an hon
 
 fuzz: needs-go needs-git ## fuzz what reads foreign input, each target for TIME (10m; ONLY=regexp)
 	tools/fuzz $(or $(TIME),10m) '$(ONLY)'
+
+screenshots: needs-go ## write pictures of every page and state, wide and narrow, light and dark (DIR=bin/screenshots)
+	go test ./test/browser -count=1 -run '^TestScreenshots$$' -screenshots '$(abspath $(or $(DIR),bin/screenshots))'
 
 foreign: needs-go ## put N foreign texts into all that GitHub is told, and read it as GitHub does (N=100000)
 	go test ./internal/report -run='^TestForeign' -count=1 -timeout=0 -v -rapid.checks=$(or $(N),100000)

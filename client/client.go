@@ -139,6 +139,15 @@ func (c *Client) Containers(ctx context.Context, r Ref) (out Containers, err err
 	return out, c.get(ctx, r.path()+"/containers", nil, &out)
 }
 
+// Resources returns what a preview used of CPU and memory: in the last hour, or with day in the last day, by the minute.
+func (c *Client) Resources(ctx context.Context, r Ref, day bool) (out Resources, err error) {
+	var q url.Values
+	if day {
+		q = query("range", "24h")
+	}
+	return out, c.get(ctx, r.path()+"/resources", q, &out)
+}
+
 // Redeploy asks for the same commit once more.
 func (c *Client) Redeploy(ctx context.Context, r Ref) (out Command, err error) {
 	return out, c.send(ctx, http.MethodPost, r.path()+"/redeploy", nil, &out)

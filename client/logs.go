@@ -133,3 +133,22 @@ func ReadStream(in io.Reader, do func(StreamEvent) error) error {
 	}
 	return io.ErrUnexpectedEOF
 }
+
+// Kept lists what is kept of a preview's last logs and events.
+func (c *Client) Kept(ctx context.Context, r Ref) (out Kept, err error) {
+	return out, c.get(ctx, r.path()+"/kept", nil, &out)
+}
+
+// KeptFile copies a kept file into w.
+func (c *Client) KeptFile(ctx context.Context, r Ref, e KeptEntry, name string, w io.Writer) error {
+	path := r.path() + "/kept/" + url.PathEscape(e.Deployment) + "/" + url.PathEscape(e.Reason) + "/" + url.PathEscape(name)
+	response, err := c.do(ctx, "GET", path, nil, nil, "text/plain")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return fmt.Errorf("read %s of %s: %w", name, r, err)
+	}
+	return nil
+}

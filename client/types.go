@@ -141,6 +141,52 @@ type Containers struct {
 	Note       string      `json:"note,omitempty" doc:"Why there are none."`
 }
 
+// Amount is so much of the processor and of the memory.
+type Amount struct {
+	CPU    int64 `json:"cpu_millicores" doc:"Thousandths of a core."`
+	Memory int64 `json:"memory_bytes"`
+}
+
+// Use is what was used at a time.
+type Use struct {
+	At time.Time `json:"at"`
+	Amount
+}
+
+// PodUse is a pod with what it uses, used and asked for.
+type PodUse struct {
+	Pod      string `json:"pod"`
+	Phase    string `json:"phase,omitempty" doc:"Absent: the pod is gone."`
+	Requests Amount `json:"requests"`
+	Limits   Amount `json:"limits" doc:"0: none."`
+	Restarts int    `json:"restarts"`
+	Use      []Use  `json:"use" nullable:"false" doc:"The oldest first."`
+}
+
+// Bound is a bound of the preview's quota.
+type Bound struct {
+	Name string  `json:"name" example:"requests.memory"`
+	Used string  `json:"used" example:"1900Mi"`
+	Hard string  `json:"hard" example:"2Gi"`
+	Part float64 `json:"part" doc:"Of it that is used, 0 to 1."`
+}
+
+// Mark is something that happened to a preview at a time.
+type Mark struct {
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind" enum:"deploy,restart"`
+	Text string    `json:"text" doc:"Which commit, or which container and why."`
+}
+
+// Resources are what a preview uses of CPU and memory, and used.
+type Resources struct {
+	Note  string   `json:"note,omitempty" doc:"Why nothing is known, or nothing new."`
+	Total []Use    `json:"total" nullable:"false" doc:"All pods together, the oldest first."`
+	Pods  []PodUse `json:"pods" nullable:"false"`
+	Quota []Bound  `json:"quota" nullable:"false"`
+	Marks []Mark   `json:"marks" nullable:"false" doc:"Deployments and restarts in that time, the oldest first."`
+}
+
 // Line is one line of a log.
 type Line struct {
 	ID        string    `json:"id" doc:"Its place in the log of its container."`
@@ -157,6 +203,27 @@ type Logs struct {
 	Lines    []Line `json:"lines" nullable:"false"`
 	Previous string `json:"previous,omitempty" doc:"Cursor of the page before; absent on the first one."`
 	Note     string `json:"note,omitempty" doc:"Why there are none, in words: what the first container waits for."`
+}
+
+// Kept is what is kept of a preview's last logs and events, the newest first.
+type Kept struct {
+	Entries []KeptEntry `json:"entries" nullable:"false"`
+}
+
+// KeptEntry is what was kept of one deployment at one time.
+type KeptEntry struct {
+	Deployment string     `json:"deployment" doc:"Its id."`
+	Reason     string     `json:"reason" enum:"failed,deleted"`
+	Commit     string     `json:"commit"`
+	At         time.Time  `json:"at"`
+	Files      []KeptFile `json:"files" nullable:"false"`
+}
+
+// KeptFile is a file of an entry.
+type KeptFile struct {
+	Name    string `json:"name" example:"events.txt"`
+	Bytes   int64  `json:"bytes"`
+	Dropped int64  `json:"dropped,omitempty" doc:"Bytes at its beginning that were left out."`
 }
 
 // Delivery is one webhook delivery.

@@ -55,13 +55,14 @@ var arrows = map[string][]string{
 	"internal/access":    {"internal/preview", "internal/problem", "internal/ghapp (types)"},
 	"internal/signin":    {"internal/preview", "internal/problem", "internal/access"},
 	"internal/live":      {},
+	"internal/usage":     {"internal/preview", "internal/cluster (types)"},
 	"internal/api": {
 		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/store (types)", "internal/cluster (types)",
-		"internal/diagnose (types)", "internal/doctor", "client",
+		"internal/diagnose (types)", "internal/doctor", "internal/kept (types)", "internal/usage (types)", "client",
 	},
 	"internal/ui": {
 		"internal/preview", "internal/problem", "internal/access", "internal/order", "internal/logs", "internal/live (types)", "internal/store (types)",
-		"internal/cluster (types)", "internal/diagnose (types)", "internal/doctor", "internal/kept (types)",
+		"internal/cluster (types)", "internal/diagnose (types)", "internal/doctor", "internal/kept (types)", "internal/usage (types)",
 	},
 	"internal/worker": {
 		"internal/preview", "internal/chart", "internal/diagnose", "internal/report", "internal/cluster (types)", "internal/ghapp (types)",
@@ -71,7 +72,7 @@ var arrows = map[string][]string{
 		"internal/preview", "internal/policy", "internal/diagnose", "internal/report", "internal/config", "internal/chart", "internal/doctor",
 		"internal/render", "internal/cluster", "internal/ghapp", "internal/redact", "internal/seal", "internal/store", "internal/lifecycle",
 		"internal/webhook", "internal/worker", "internal/access", "internal/signin", "internal/api", "internal/logs", "internal/kept",
-		"internal/notify", "internal/ui", "internal/live",
+		"internal/notify", "internal/ui", "internal/live", "internal/usage",
 	},
 	// render for the child that renders one chart: it runs without the rest
 	"internal/cli": {
@@ -92,6 +93,8 @@ var fences = map[string][]string{
 	"github.com/fluxcd/":                         {"internal/cluster"},
 	"github.com/google/go-github/":               {"internal/ghapp"},
 	"github.com/golang-jwt/":                     {"internal/ghapp"},
+	"github.com/coreos/go-oidc/":                 {"internal/signin"},
+	"golang.org/x/oauth2":                        {"internal/signin"},
 	"database/sql":                               {"internal/store", "internal/store/db"},
 	"modernc.org/":                               {"internal/store"},
 	"github.com/jackc/":                          {"internal/store"},

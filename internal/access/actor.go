@@ -18,11 +18,22 @@ const (
 	ViaOperatorToken Via = "operator token" // the one in the configuration
 )
 
+// Standing is what follows for somebody whom GitHub does not know from what the provider of their sign-in says.
+type Standing string
+
+// The standings.
+const (
+	StandingNone     Standing = ""         // whom GitHub knows is asked for there
+	StandingViewer   Standing = "viewer"   // may see every preview, and change none
+	StandingOperator Standing = "operator" // for as long as the session lasts
+)
+
 // Actor is who asks.
 type Actor struct {
 	preview.Person
-	Via    Via
-	Scopes []Scope // of a token
+	Via      Via
+	Scopes   []Scope  // of a token
+	Standing Standing // of a session
 }
 
 // Known reports whether somebody vouched for the actor.

@@ -68,7 +68,7 @@ func (a *Authorizer) Authorize(ctx context.Context, who Actor, do Action, on *pr
 		return problem.Say(preview.ErrSignIn, "Sign in, or send a token.")
 	case who.limits(n.scope):
 		return problem.Say(preview.ErrForbidden, refusedScope(n.scope))
-	case n.level == person, a.Operator(who):
+	case n.level == person, a.Operator(who), n.level == reader && who.Standing == StandingViewer:
 		return nil
 	case n.level == operator:
 		return problem.Say(preview.ErrForbidden, "This is for operators of this Catalyst. The configuration names them (access.operators).")

@@ -65,7 +65,7 @@ func (i *Identifier) Identify(r *http.Request) (Actor, error) {
 	if err != nil {
 		return Actor{}, err
 	}
-	return Actor{Person: s.Person, Via: ViaSession}, nil
+	return Actor{Person: s.Person, Via: ViaSession, Standing: Standing(s.Data)}, nil
 }
 
 func (i *Identifier) byToken(ctx context.Context, token string) (Actor, error) {
@@ -96,9 +96,9 @@ func (i *Identifier) CookieName() string {
 }
 
 // Begin signs the person in: from now on the browser is theirs.
-func (i *Identifier) Begin(ctx context.Context, w http.ResponseWriter, p preview.Person) error {
+func (i *Identifier) Begin(ctx context.Context, w http.ResponseWriter, p preview.Person, standing Standing) error {
 	secret := NewSecret()
-	err := i.sessions.PutSession(ctx, preview.Session{ID: Hash(secret), Kind: preview.SessionPerson, Person: p}, SessionLasts)
+	err := i.sessions.PutSession(ctx, preview.Session{ID: Hash(secret), Kind: preview.SessionPerson, Person: p, Data: string(standing)}, SessionLasts)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ const TokenDays = 90
 
 // NewToken makes a token for who asks, and returns its secret, which nobody can be told again.
 func (a *Authorizer) NewToken(ctx context.Context, s TokenStore, who Actor, label string, scopes []string, days int) (preview.Token, string, error) {
+	if who.Standing != StandingNone {
+		return preview.Token{}, "", problem.Say(preview.ErrForbidden, "A token would outlast what your sign-in says of you: tokens are for accounts on GitHub.")
+	}
 	for _, scope := range scopes {
 		switch {
 		case !slices.Contains(Scopes(), scope):

@@ -5,9 +5,11 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -16,10 +18,12 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/doctor"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/problem"
 	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/usage"
 )
 
 // Lifecycle takes events and knows the line.
@@ -34,6 +38,17 @@ type Cluster interface {
 	Events(ctx context.Context, id cluster.Identity) ([]diagnose.Event, error)
 }
 
+// Resources tells what previews use of CPU and memory, and asked for.
+type Resources interface {
+	Of(ctx context.Context, p preview.Preview, since time.Duration) (usage.Report, error)
+}
+
+// Kept is where the last logs of failed and deleted previews are.
+type Kept interface {
+	List(previewID string) ([]kept.Entry, error)
+	Read(e kept.Entry, name string) (io.ReadCloser, error)
+}
+
 // Options are what the API is made of.
 type Options struct {
 	Store     *store.Store
@@ -41,6 +56,8 @@ type Options struct {
 	Access    *access.Authorizer
 	Cluster   Cluster
 	Logs      *logs.Reader
+	Resources Resources
+	Kept      Kept // nil: nothing is kept
 	Replay    func(ctx context.Context, d preview.Delivery) (preview.Decision, error)
 	Doctor    func(ctx context.Context) []doctor.Finding
 	Log       *slog.Logger
@@ -89,6 +106,8 @@ func Register(mux *access.Mux, o Options) *huma.OpenAPI {
 	a.actions()
 	a.inside()
 	a.lines()
+	a.resources()
+	a.keptLogs()
 	a.operations()
 	a.people()
 	described(mux, a.huma.OpenAPI())

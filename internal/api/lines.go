@@ -141,7 +141,7 @@ func (a *api) stream(ctx context.Context, in *streamInput) (*huma.StreamResponse
 		stop := s.beat(ctx)
 		defer stop()
 		err := a.Logs.Follow(ctx, identity(p), in.wanted(), from, s.lines)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errReader) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errReader) && !absent(err) {
 			a.Log.Info("stream of logs ended", "preview", p.Ref(), "error", err)
 		}
 	}}, nil

@@ -21,6 +21,7 @@ import (
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/doctor"
 	"catalyst.dev/catalyst/internal/ghapp"
+	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/lifecycle"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/policy"
@@ -29,6 +30,7 @@ import (
 	"catalyst.dev/catalyst/internal/signin"
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/store/storetest"
+	"catalyst.dev/catalyst/internal/usage"
 	"catalyst.dev/catalyst/internal/webhook"
 	"catalyst.dev/catalyst/test/fakegithub"
 )
@@ -47,6 +49,8 @@ type bundle struct {
 	store  *store.Store
 	door   *lifecycle.Lifecycle
 	pods   *pods
+	kept   *kept.Store
+	said   *said
 	server *httptest.Server
 	mux    *access.Mux
 	renew  time.Duration
@@ -54,7 +58,7 @@ type bundle struct {
 
 func setup(t *testing.T, change ...func(*bundle)) *bundle {
 	t.Helper()
-	b := &bundle{T: t, github: fakegithub.Start(t), pods: &pods{logs: map[string]string{}}}
+	b := &bundle{T: t, github: fakegithub.Start(t), pods: &pods{logs: map[string]string{}}, said: &said{}}
 	for _, c := range change {
 		c(b)
 	}
@@ -67,7 +71,12 @@ func setup(t *testing.T, change ...func(*bundle)) *bundle {
 	if b.store == nil {
 		b.store = storetest.SQLite(t)
 	}
-	log := slog.New(slog.DiscardHandler)
+	var err error
+	if b.kept, err = kept.Open(kept.Options{Dir: t.TempDir(), For: time.Hour, Bytes: 1 << 20, Hide: redact.New()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.kept.Close() })
+	log := slog.New(slog.NewTextHandler(b.said, nil))
 	b.door = lifecycle.New(b.store, policy.Rules{GitHubHost: "github.com", Repositories: []string{"acme/web"}}, log, nil)
 	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }))
 	t.Cleanup(b.server.Close)
@@ -98,6 +107,7 @@ func setup(t *testing.T, change ...func(*bundle)) *bundle {
 		Doctor: func(context.Context) []doctor.Finding {
 			return []doctor.Finding{{Group: "database", Name: "schema", Status: doctor.OK, Found: "current"}}
 		},
+		Resources: b.pods, Kept: b.kept,
 	})
 	b.app.Install(org)
 	return b
@@ -225,6 +235,25 @@ type pods struct {
 	list   []cluster.Container
 	logs   map[string]string // by pod/container
 	secret string
+	gone   bool // there is no such namespace any more
+}
+
+// said is what was logged.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 func (p *pods) Containers(context.Context, cluster.Identity) ([]cluster.Container, error) {
@@ -244,5 +273,19 @@ func (p *pods) Log(_ context.Context, _ cluster.Identity, r cluster.LogRequest) 
 }
 
 func (p *pods) Hide(context.Context, cluster.Identity) (*redact.Redactor, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil, preview.ErrNotFound
+	}
 	return redact.New(p.secret), nil
+}
+
+func (p *pods) Of(_ context.Context, _ preview.Preview, since time.Duration) (usage.Report, error) {
+	use := cluster.Amount{CPU: 5, Memory: int64(since.Hours()) << 20}
+	points := []usage.Point{{At: time.Unix(1e9, 0), Amount: use}}
+	return usage.Report{
+		Total: points, Pods: []usage.Pod{{PodPlan: cluster.PodPlan{Pod: "web-1", Phase: "Running", Limits: use, Restarts: 2}, Points: points}},
+		Quota: []cluster.QuotaLine{{Name: "requests.cpu", Used: "1", Hard: "2", Part: 0.5}}, Marks: []usage.Mark{{At: time.Unix(1e9, 0), Kind: usage.MarkDeploy, Text: "a1b2c3d deployed"}},
+	}, nil
 }

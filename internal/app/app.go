@@ -24,6 +24,7 @@ import (
 	"catalyst.dev/catalyst/internal/render"
 	"catalyst.dev/catalyst/internal/seal"
 	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/usage"
 	"catalyst.dev/catalyst/internal/webhook"
 	"catalyst.dev/catalyst/internal/worker"
 )
@@ -59,6 +60,7 @@ type App struct {
 	until   context.Context // streams end with it
 	release context.CancelFunc
 	kept    *kept.Store // nil: nothing is kept
+	usage   *usage.Sampler
 }
 
 // New opens the database, checks its schema and connects the parts. It does not wait for GitHub or the cluster: they may be
@@ -107,6 +109,7 @@ func New(ctx context.Context, c config.Config, d Deps) (_ *App, err error) {
 	}); err != nil {
 		return a, err
 	}
+	a.usage = usage.New(a.cluster, d.Log)
 	plans := newPlanner(c, a.store)
 	if err := plans.confirm(ctx); err != nil {
 		return a, err
@@ -202,6 +205,7 @@ func (a *App) Run(ctx context.Context, listening func(addr string)) error {
 		listening(listener.Addr().String())
 	}
 	go a.look(ctx)
+	go a.usage.Run(ctx)
 	a.inviteOperator(ctx, listener.Addr().String())
 
 	work, stopWork := context.WithCancel(ctx)

@@ -33,6 +33,8 @@ func TestEveryRouteHasARule(t *testing.T) {
 		"CATALYST_DATABASE=" + filepath.Join(dir, "catalyst.db"), "CATALYST_GITHUB_TOKEN=ghp_example", "CATALYST_GITHUB_WEBHOOK_SECRET=hush",
 		"CATALYST_PREVIEW_DOMAIN=preview.localhost", "CATALYST_CLUSTER_KUBECONFIG=" + filepath.Join(dir, "kubeconfig"), "CATALYST_PUBLIC_URL=http://127.0.0.1:8090",
 		"CATALYST_ACCESS_LOGIN_LINK=true", "CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", "CATALYST_ACCESS_GITHUB_CLIENT_SECRET=hush hush",
+		"CATALYST_ACCESS_OIDC_ISSUER=http://127.0.0.1:1", "CATALYST_ACCESS_OIDC_CLIENT_ID=catalyst", "CATALYST_ACCESS_OIDC_CLIENT_SECRET=hush hush hush",
+		"CATALYST_ACCESS_OIDC_VIEWER_GROUPS=[staff]",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/signin"
 	"catalyst.dev/catalyst/internal/ui"
+	"catalyst.dev/catalyst/internal/usage"
 	"catalyst.dev/catalyst/internal/webhook"
 )
 
@@ -35,24 +36,32 @@ func (a *App) surfaces(door *lifecycle.Lifecycle, version string) *access.Mux {
 			HTTP: &http.Client{Timeout: signInLimit},
 		}
 	}
+	if o := c.Access.OIDC; o.Issuer != "" {
+		in.OIDC = &signin.OIDC{
+			Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), Operators: o.Operators, OperatorGroups: o.OperatorGroups,
+			ViewerGroups: o.ViewerGroups, GroupsClaim: o.GroupsClaim, HTTP: &http.Client{Timeout: signInLimit},
+		}
+	}
 	signin.Register(mux, in)
 	reader := logs.New(a.cluster)
 	replay := func(ctx context.Context, d preview.Delivery) (preview.Decision, error) {
 		return webhook.Replay(ctx, door, d)
 	}
 	look := func(ctx context.Context) []doctor.Finding { return doctor.Run(ctx, a.checks()) }
+	report := &usage.Reporter{Sampler: a.usage, Inside: a.cluster, Deployments: a.store}
 	api.Register(mux, api.Options{
 		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
+		Resources: report, Kept: a.keptLogs(),
 	})
 	ui.Register(mux, ui.Options{
 		Store: a.store, Lifecycle: door, Access: decides, Cluster: a.cluster, Logs: reader, Log: a.log, Version: version, Replay: replay, Doctor: look,
-		Live: live.New(a.store, a.log), GitHubURL: c.GitHub.WebURL(), SignIn: in.GitHub != nil,
-		Kept: a.keptLogs(), Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
+		Live: live.New(a.store, a.log), GitHubURL: c.GitHub.WebURL(), SignIn: in.GitHub != nil, SignInOIDC: in.OIDC != nil,
+		Resources: report, Usage: a.usage, Kept: a.keptLogs(), Settings: func(p preview.Preview) []ui.Setting { return settings(c, p) },
 	})
 	return mux
 }
 
-// signInLimit bounds one request to GitHub during a sign-in.
+// signInLimit bounds one request to GitHub or to the provider during a sign-in.
 const signInLimit = 15 * time.Second
 
 // checks are those of doctor, with the database that is open already.
@@ -92,7 +101,7 @@ func (a *App) keptLogs() ui.Kept {
 
 // pagesURL is the address of the pages, for links in comments; empty when nobody could sign in there.
 func pagesURL(c config.Config) string {
-	if c.Access.GitHubClientID == "" && !c.Access.LoginLink {
+	if c.Access.GitHubClientID == "" && c.Access.OIDC.Issuer == "" && !c.Access.LoginLink {
 		return ""
 	}
 	return c.PublicURL

@@ -62,6 +62,7 @@ func (c *Cluster) Checks(r CheckRequest) []doctor.Check {
 		add("issuer "+issuer, func(ctx context.Context) Finding { return c.checkIssuer(ctx, issuer) })
 	}
 	add("default storage class", c.checkStorageClass)
+	add("metrics", c.checkMetrics)
 	for _, source := range r.Secrets {
 		add("secret "+source, func(ctx context.Context) Finding { return c.checkSource(ctx, source) })
 	}

@@ -140,7 +140,19 @@ type Access struct {
 	OperatorToken      Secret   `key:"operator_token" file:"true" doc:"A token that may do everything, for operators' scripts and the command line. At least 32 characters."`
 	GitHubClientID     string   `key:"github_client_id" doc:"Client id of the GitHub App, with which people sign in. Needs github_client_secret and public_url. Unset: nobody signs in with GitHub."`
 	GitHubClientSecret Secret   `key:"github_client_secret" file:"true" doc:"Client secret of the GitHub App."`
+	OIDC               OIDC     `key:"oidc"`
 	LoginLink          bool     `key:"login_link" doc:"At the start, write a link into the log that signs its first visitor in as an operator. Only while listen is a loopback address; for trying Catalyst out."`
+}
+
+// OIDC is a provider of OpenID Connect at which people without an account on GitHub sign in.
+type OIDC struct {
+	Issuer         string   `key:"issuer" doc:"Issuer of the provider of OpenID Connect, exactly as it names itself. Needs client_id, client_secret and public_url. Unset: nobody signs in there."`
+	ClientID       string   `key:"client_id" doc:"Id under which the provider knows Catalyst. Its redirect URL is PUBLIC_URL/login/oidc/callback."`
+	ClientSecret   Secret   `key:"client_secret" file:"true" doc:"Secret that goes with it."`
+	Operators      []string `key:"operators" doc:"Who may do everything: e-mail addresses that the provider has verified, or better subjects (sub), which do not change."`
+	GroupsClaim    string   `key:"groups_claim" default:"groups" doc:"Claim of the ID token that lists a person's groups."`
+	OperatorGroups []string `key:"operator_groups" doc:"Groups whose members may do everything."`
+	ViewerGroups   []string `key:"viewer_groups" doc:"Groups whose members may see all previews of all repositories, with their logs, and change nothing."`
 }
 
 // Kept says what is kept of failed and deleted previews on this process's disk: docs/kept.md.

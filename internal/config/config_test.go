@@ -93,6 +93,7 @@ func TestDefaults(t *testing.T) {
 			Annotations: []string{"cert-manager.io/cluster-issuer"},
 		}},
 		Render: config.Render{Sandbox: "required"},
+		Access: config.Access{OIDC: config.OIDC{GroupsClaim: "groups"}},
 		Limits: config.Limits{Deployments: 8},
 		Worker: config.Worker{Lease: 30 * time.Second, Poll: 2 * time.Second, Sweep: 5 * time.Minute, SweepGone: 50, Health: 30 * time.Second},
 		Kept:   config.Kept{For: 168 * time.Hour, Megabytes: 10},
@@ -150,6 +151,8 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"CATALYST_RENDER_SANDBOX=optional",
 		`CATALYST_ACCESS_OPERATORS=["dora", "583231"]`, "CATALYST_ACCESS_OPERATOR_TOKEN=0123456789abcdef0123456789abcdef",
 		"CATALYST_ACCESS_GITHUB_CLIENT_ID=Iv1", "CATALYST_ACCESS_GITHUB_CLIENT_SECRET=hush", "CATALYST_ACCESS_LOGIN_LINK=true",
+		"CATALYST_ACCESS_OIDC_ISSUER=https://id.example.com", "CATALYST_ACCESS_OIDC_CLIENT_ID=c", "CATALYST_ACCESS_OIDC_CLIENT_SECRET=s", "CATALYST_ACCESS_OIDC_OPERATORS=[olga@example.com]",
+		"CATALYST_ACCESS_OIDC_GROUPS_CLAIM=roles", "CATALYST_ACCESS_OIDC_OPERATOR_GROUPS=[platform]", "CATALYST_ACCESS_OIDC_VIEWER_GROUPS=[staff]",
 		"CATALYST_LIMITS_DEPLOYMENTS=1", "CATALYST_WORKER_LEASE=2s", "CATALYST_WORKER_SWEEP=1m", "CATALYST_WORKER_SWEEP_GONE_PERCENT=40", "CATALYST_WORKER_HEALTH=1m", "CATALYST_LIMITS_PREVIEWS=7", "CATALYST_LIMITS_PREVIEWS_PER_REPOSITORY=6", "CATALYST_WORKER_POLL=1s",
 		"CATALYST_KEPT_FOR=24h", "CATALYST_KEPT_DIRECTORY=/var/kept", "CATALYST_KEPT_MEGABYTES=3",
 		`CATALYST_REPOSITORIES=[{"name": "acme/web", "image": {"tag": "{{.Branch}}"}}]`,
@@ -187,6 +190,10 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		Render: config.Render{Sandbox: "optional"},
 		Access: config.Access{
 			Operators: []string{"dora", "583231"}, OperatorToken: "0123456789abcdef0123456789abcdef", GitHubClientID: "Iv1", GitHubClientSecret: "hush", LoginLink: true,
+			OIDC: config.OIDC{
+				Issuer: "https://id.example.com", ClientID: "c", ClientSecret: "s", Operators: []string{"olga@example.com"}, GroupsClaim: "roles",
+				OperatorGroups: []string{"platform"}, ViewerGroups: []string{"staff"},
+			},
 		},
 		Limits: config.Limits{Deployments: 1, Previews: 7, PreviewsPerRepository: 6},
 		Worker: config.Worker{Lease: 2 * time.Second, Poll: time.Second, Sweep: time.Minute, SweepGone: 40, Health: time.Minute},

@@ -159,9 +159,28 @@ func (l *loader) access(c Config) {
 	case c.PublicURL == "":
 		l.wrong("public_url", "", "must be set when people sign in with GitHub: that is where GitHub sends them back to")
 	}
+	l.oidc(c.Access.OIDC, c.PublicURL)
 	host, _, err := net.SplitHostPort(c.Listen)
 	if ip := net.ParseIP(host); c.Access.LoginLink && err == nil && !isLocal(host) && (ip == nil || !ip.IsLoopback()) {
 		l.wrong("access.login_link", "", "is for a listen address on loopback only: whoever reads the log could use the link")
+	}
+}
+
+func (l *loader) oidc(o OIDC, publicURL string) {
+	if o.Issuer == "" {
+		if o.ClientID != "" || o.ClientSecret != "" || len(o.Operators)+len(o.OperatorGroups)+len(o.ViewerGroups) > 0 {
+			l.wrong("access.oidc.issuer", "", "must be set when anything else of access.oidc is: nobody signs in without it")
+		}
+		return
+	}
+	l.check("access.oidc.issuer", o.Issuer, isWebURL(o.Issuer), "a URL like https://accounts.example.com (http only for loopback and *.localhost)")
+	for key, missing := range map[string]bool{"access.oidc.client_id": o.ClientID == "", "access.oidc.client_secret": o.ClientSecret == "", "public_url": publicURL == ""} {
+		if missing {
+			l.wrong(key, "", "must be set when access.oidc.issuer is")
+		}
+	}
+	if len(o.Operators)+len(o.OperatorGroups)+len(o.ViewerGroups) == 0 {
+		l.wrong("access.oidc.viewer_groups", "", "name somebody here, in operator_groups or in operators: otherwise whoever signs in there may do nothing")
 	}
 }
 

@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -90,7 +91,11 @@ func Of(err error, log *slog.Logger) *Problem {
 		return p
 	}
 	id := uuid.NewString()
-	log.Error("internal error", "id", id, "error", err)
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelDebug // who asked has gone, and nobody is told
+	}
+	log.Log(context.Background(), level, "internal error", "id", id, "error", err)
 	p := &Problem{Title: "Internal error", Status: http.StatusInternalServerError, Code: "internal", ID: id, Detail: "Something that Catalyst needs did not work. The log tells more under " + id + "."}
 	return p
 }

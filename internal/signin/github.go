@@ -3,10 +3,8 @@ package signin
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,23 +33,13 @@ type GitHub struct {
 	HTTP         *http.Client
 }
 
-// pending is a sign-in that is under way, as it is stored.
-type pending struct {
-	State    string `json:"state"`    // what GitHub has to bring back
-	Verifier string `json:"verifier"` // what proves that the code is ours (PKCE)
-	To       string `json:"to"`       // where the person wanted to go
-}
-
-// toGitHub sends a person to GitHub. The browser keeps a cookie, by which the one who comes back is known to be the one who left.
+// toGitHub sends a person to GitHub.
 func (h *handler) toGitHub(w http.ResponseWriter, r *http.Request) {
-	cookie, p := access.NewSecret(), pending{State: access.NewSecret(), Verifier: access.NewSecret(), To: inside(r.URL.Query().Get("to"))}
-	data, _ := json.Marshal(p) // strings always encode
-	err := h.Sessions.PutSession(r.Context(), preview.Session{ID: access.Hash(cookie), Kind: preview.SessionLogin, Data: string(data)}, loginLasts)
+	p, err := h.leave(w, r, byGitHub)
 	if err != nil {
 		problem.Write(w, problem.Of(err, h.Log))
 		return
 	}
-	http.SetCookie(w, h.Identifier.Cookie(h.loginCookie(), cookie, loginLasts))
 	challenge := sha256.Sum256([]byte(p.Verifier))
 	http.Redirect(w, r, h.GitHub.WebURL+"/login/oauth/authorize?"+url.Values{
 		"client_id": {h.GitHub.ClientID}, "redirect_uri": {h.callback()}, "state": {p.State},
@@ -61,12 +49,9 @@ func (h *handler) toGitHub(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) callback() string { return h.PublicURL + "/login/github/callback" }
 
-func (h *handler) loginCookie() string { return h.Identifier.CookieName() + "-login" }
-
 // fromGitHub takes a person back.
 func (h *handler) fromGitHub(w http.ResponseWriter, r *http.Request) {
-	p, err := h.returned(r)
-	http.SetCookie(w, h.Identifier.Cookie(h.loginCookie(), "", -1))
+	p, err := h.returned(w, r, byGitHub)
 	if err != nil {
 		problem.Write(w, problem.Of(err, h.Log))
 		return
@@ -78,37 +63,7 @@ func (h *handler) fromGitHub(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, problem.Of(err, h.Log))
 		return
 	}
-	h.welcome(w, r, who, p.To)
-}
-
-// returned is the sign-in that the request ends: the cookie is of the browser that began it, and the state is the one that it was sent away with.
-func (h *handler) returned(r *http.Request) (pending, error) {
-	again := problem.Say(preview.ErrSignIn, "This sign-in was not begun here, or took too long. Begin it again.")
-	cookie, err := r.Cookie(h.loginCookie())
-	if err != nil {
-		return pending{}, again
-	}
-	s, err := h.Sessions.TakeSession(r.Context(), preview.SessionLogin, access.Hash(cookie.Value))
-	if errors.Is(err, preview.ErrNotFound) {
-		return pending{}, again
-	}
-	if err != nil {
-		return pending{}, err
-	}
-	var p pending
-	if err := json.Unmarshal([]byte(s.Data), &p); err != nil {
-		return pending{}, fmt.Errorf("read a sign-in that is under way: %w", err)
-	}
-	q := r.URL.Query()
-	switch {
-	case subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(p.State)) != 1:
-		return pending{}, again
-	case q.Get("error") != "":
-		return pending{}, problem.Say(preview.ErrSignIn, "GitHub did not let you in, or you did not want it to.")
-	case q.Get("code") == "":
-		return pending{}, again
-	}
-	return p, nil
+	h.welcome(w, r, who, access.StandingNone, p.To)
 }
 
 // who exchanges the code for a token, asks with it whose it is, and forgets it.

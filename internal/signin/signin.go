@@ -1,4 +1,4 @@
-// Package signin is how people say who they are: with their account on GitHub, or in a demonstration with a link. It ends in a session (package access) and
+// Package signin is how people say who they are: with their account on GitHub or at a provider of OpenID Connect, or in a demonstration with a link. It ends in a session (package access) and
 // knows nothing of what people may do then. What GitHub gives it to find out who somebody is, it forgets at once.
 package signin
 
@@ -22,6 +22,7 @@ type Options struct {
 	Log        *slog.Logger
 	PublicURL  string  // where people reach Catalyst, without a slash at the end
 	GitHub     *GitHub // nil: not with GitHub
+	OIDC       *OIDC   // nil: not with a provider of OpenID Connect
 	Link       bool    // a link signs in, from loopback
 }
 
@@ -33,6 +34,10 @@ func Register(mux *access.Mux, o Options) {
 	if o.GitHub != nil {
 		mux.HandleFunc("GET /login/github", h.toGitHub)
 		mux.HandleFunc("GET /login/github/callback", h.fromGitHub)
+	}
+	if o.OIDC != nil {
+		mux.HandleFunc("GET /login/oidc", h.toOIDC)
+		mux.HandleFunc("GET /login/oidc/callback", h.fromOIDC)
 	}
 	if o.Link {
 		mux.HandleFunc("GET /login/link", h.link)
@@ -73,12 +78,12 @@ func (h *handler) link(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, problem.Of(err, h.Log))
 		return
 	}
-	h.welcome(w, r, s.Person, "/")
+	h.welcome(w, r, s.Person, access.StandingNone, "/")
 }
 
 // welcome begins the session and sends the person on.
-func (h *handler) welcome(w http.ResponseWriter, r *http.Request, p preview.Person, to string) {
-	if err := h.Identifier.Begin(r.Context(), w, p); err != nil {
+func (h *handler) welcome(w http.ResponseWriter, r *http.Request, p preview.Person, standing access.Standing, to string) {
+	if err := h.Identifier.Begin(r.Context(), w, p, standing); err != nil {
 		problem.Write(w, problem.Of(err, h.Log))
 		return
 	}

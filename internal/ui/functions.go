@@ -20,7 +20,30 @@ var functions = template.FuncMap{
 		}
 		return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 2, 64) + "%"
 	},
-	"join": strings.Join, "turn": turn,
+	"join": strings.Join, "turn": turn, "cores": cores, "bytes": size, "hundred": func(part float64) float64 { return 100 * part },
+}
+
+// cores is so much of the processor, in cores.
+func cores(thousandths int64) string {
+	digits := 2
+	switch {
+	case thousandths < 10:
+		digits = 3
+	case thousandths >= 10_000:
+		digits = 1
+	}
+	return strconv.FormatFloat(float64(thousandths)/1000, 'f', digits, 64)
+}
+
+// size is so much of the memory.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 10<<30:
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	case bytes >= 1<<30:
+		return strconv.FormatFloat(float64(bytes)/(1<<30), 'f', 1, 64) + " GiB"
+	}
+	return fmt.Sprintf("%d MiB", (bytes+1<<19)>>20)
 }
 
 // turn says whose turn it is, in words.

@@ -57,7 +57,11 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 		plainLogs(w, v)
 		return
 	}
-	u.show(w, r, "logs.html", view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Data: v})
+	out := view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Data: v}
+	if h.NamespaceUID == "" {
+		out.Live = liveAt(h.Preview) // until there is a log, which has a stream of its own
+	}
+	u.show(w, r, "logs.html", out)
 }
 
 func (u *ui) readLogs(r *http.Request, v *logsView) (err error) {

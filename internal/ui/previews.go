@@ -10,10 +10,11 @@ import (
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/usage"
 )
 
-// listed is how many previews the list shows.
-const listed = 100
+// shown is how many previews the list shows.
+const shown = 100
 
 // listView is the list of previews.
 type listView struct {
@@ -27,7 +28,13 @@ type listView struct {
 // group is a part of the list.
 type group struct {
 	Name     string
-	Previews []preview.Preview
+	Previews []listed
+}
+
+// listed is a preview in the list, with what it uses.
+type listed struct {
+	preview.Preview
+	Use usage.Now
 }
 
 var statuses = []string{"current", "failed", "degraded", "blocked", "queued", "pending", "deploying", "running", "deleting", "deleted", "all"}
@@ -42,7 +49,7 @@ func (u *ui) previews(w http.ResponseWriter, r *http.Request) {
 	if f.Status == "all" {
 		wanted.Status = ""
 	}
-	list, last, err := u.Access.Page(r.Context(), access.From(r.Context()), listed, time.Time{}, "", func(at time.Time, id string, limit int) ([]preview.Preview, error) {
+	list, last, err := u.Access.Page(r.Context(), access.From(r.Context()), shown, time.Time{}, "", func(at time.Time, id string, limit int) ([]preview.Preview, error) {
 		wanted.Before, wanted.BeforeID, wanted.Limit = at, id, limit
 		return u.Store.Search(r.Context(), wanted)
 	})
@@ -51,12 +58,12 @@ func (u *ui) previews(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := listView{Filter: f, Statuses: statuses, More: last.ID != "", Filtered: f.Repository+f.Author+f.Text != "" || f.Status != "current"}
-	v.Groups = grouped(list)
-	u.show(w, r, "previews.html", view{Title: "Previews", Section: "previews", Live: "/live", Data: v})
+	v.Groups = u.grouped(list)
+	u.show(w, r, "previews.html", view{Title: "Previews", Section: "previews", Live: "/live", Every: 2 * refreshed, Data: v})
 }
 
 // grouped puts what needs somebody first.
-func grouped(list []preview.Preview) []group {
+func (u *ui) grouped(list []preview.Preview) []group {
 	groups := []group{{Name: "Needs attention"}, {Name: "Under way"}, {Name: "Running"}, {Name: "Deleted"}}
 	for _, p := range list {
 		i := 2
@@ -68,7 +75,7 @@ func grouped(list []preview.Preview) []group {
 		case preview.StatusDeleted:
 			i = 3
 		}
-		groups[i].Previews = append(groups[i].Previews, p)
+		groups[i].Previews = append(groups[i].Previews, listed{p, u.Usage.Now(p.Namespace)})
 	}
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Previews) == 0 })
 }
@@ -240,7 +247,7 @@ func (u *ui) found(w http.ResponseWriter, r *http.Request, p preview.Preview, er
 // login says how to sign in.
 func (u *ui) login(w http.ResponseWriter, r *http.Request) {
 	u.show(w, r, "login.html", view{Title: "Sign in", Data: struct {
-		GitHub bool
-		Query  string
-	}{u.SignIn, url.Values{"to": {r.URL.Query().Get("to")}}.Encode()}})
+		GitHub, OIDC bool
+		Query        string
+	}{u.SignIn, u.SignInOIDC, url.Values{"to": {r.URL.Query().Get("to")}}.Encode()}})
 }

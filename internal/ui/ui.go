@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 	"unicode"
 
 	"catalyst.dev/catalyst/internal/access"
@@ -22,6 +23,7 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/problem"
 	"catalyst.dev/catalyst/internal/store"
+	"catalyst.dev/catalyst/internal/usage"
 )
 
 // Lifecycle takes events and knows the line.
@@ -36,6 +38,16 @@ type Cluster interface {
 	Events(ctx context.Context, id cluster.Identity) ([]diagnose.Event, error)
 }
 
+// Resources tells what a preview uses of CPU and memory, and asked for.
+type Resources interface {
+	Of(ctx context.Context, p preview.Preview, since time.Duration) (usage.Report, error)
+}
+
+// Usage tells what the preview with the namespace uses now.
+type Usage interface {
+	Now(namespace string) usage.Now
+}
+
 // Setting is a value of the configuration that counts for a preview.
 type Setting struct{ Name, Value, From string }
 
@@ -47,14 +59,18 @@ type Options struct {
 	Cluster   Cluster
 	Logs      *logs.Reader
 	Live      *live.Hub
+	Resources Resources
+	Usage     Usage
 	Kept      Kept // nil: nothing is kept
 	Replay    func(ctx context.Context, d preview.Delivery) (preview.Decision, error)
 	Doctor    func(ctx context.Context) []doctor.Finding
 	Settings  func(p preview.Preview) []Setting
 	GitHubURL string // of GitHub's pages, without a slash at the end
 	SignIn    bool   // people can sign in with GitHub
-	Log       *slog.Logger
-	Version   string
+
+	SignInOIDC bool // people can sign in at a provider of OpenID Connect
+	Log        *slog.Logger
+	Version    string
 }
 
 type ui struct{ Options }
@@ -71,6 +87,7 @@ func Register(mux *access.Mux, o Options) {
 	mux.HandleFunc("GET /p"+about, u.preview)
 	mux.HandleFunc("GET /p"+about+"/logs", u.logs)
 	mux.HandleFunc("GET /p"+about+"/kept/{of}/{reason}/{file}", u.kept)
+	mux.HandleFunc("GET /p"+about+"/resources", u.resources)
 	mux.HandleFunc("GET /p"+about+"/events", u.events)
 	mux.HandleFunc("GET /p"+about+"/config", u.config)
 	mux.HandleFunc("POST /p"+about+"/redeploy", u.order(preview.VerbRedeploy))
@@ -112,6 +129,7 @@ type view struct {
 	State    preview.Status // of the preview that the page is about, for its icon
 	Section  string         // of the navigation
 	Live     string         // of the stream that tells of changes; empty: nothing on the page changes by itself
+	Every    int            // seconds after which the page is fetched again although no change was told; 0: never
 	Who      string
 	Operator bool
 	Known    bool

@@ -27,6 +27,7 @@ import (
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/internal/store/storetest"
 	"catalyst.dev/catalyst/internal/ui"
+	"catalyst.dev/catalyst/internal/usage"
 )
 
 const token = "an operator's token that is long enough"
@@ -58,7 +59,7 @@ func setup(t *testing.T) *bundle {
 	}))
 	ui.Register(mux, ui.Options{
 		Store: b.store, Lifecycle: b.door, Access: decides, Cluster: inside{}, Logs: logs.New(inside{}), Live: live.New(b.store, log), Log: log, Version: "test",
-		GitHubURL: "https://github.com", SignIn: true,
+		GitHubURL: "https://github.com", SignIn: true, Resources: inside{}, Usage: inside{},
 		Replay: func(context.Context, preview.Delivery) (preview.Decision, error) {
 			return preview.Decision{Outcome: preview.DeliveryAccepted}, nil
 		},
@@ -139,21 +140,23 @@ func TestPages(t *testing.T) {
 		t.Fatal(deployments, err)
 	}
 	for path, want := range map[string]string{
-		"/":                             "Needs attention",
-		"/?status=all&q=nothing":        "No preview matches",
-		"/p/acme/web/1":                 "What to do:",
-		"/p/acme/web/1/logs":            "link",
-		"/p/acme/web/1/logs?grep=zzz":   "No line matches",
-		"/p/acme/web/1/events":          "BackOff",
-		"/p/acme/web/1/config":          "Configuration in effect",
-		"/d/" + deployments[0].ID:       "ready",
-		"/queue":                        "Nobody waits",
-		"/deliveries":                   "Replay",
-		"/deliveries?replayed=accepted": "Looked at once more, and accepted",
-		"/system":                       "kubectl version",
-		"/tokens":                       "You have no tokens",
-		"/login":                        "Sign in with GitHub",
-		"/p/acme/web/2":                 "Not found",
+		"/":                                 "Needs attention",
+		"/?status=all&q=nothing":            "No preview matches",
+		"/p/acme/web/1":                     "What to do:",
+		"/p/acme/web/1/logs":                "link",
+		"/p/acme/web/1/logs?grep=zzz":       "No line matches",
+		"/p/acme/web/1/resources":           "all but used up",
+		"/p/acme/web/1/resources?range=24h": "The charts as a table",
+		"/p/acme/web/1/events":              "BackOff",
+		"/p/acme/web/1/config":              "Configuration in effect",
+		"/d/" + deployments[0].ID:           "ready",
+		"/queue":                            "Nobody waits",
+		"/deliveries":                       "Replay",
+		"/deliveries?replayed=accepted":     "Looked at once more, and accepted",
+		"/system":                           "kubectl version",
+		"/tokens":                           "You have no tokens",
+		"/login":                            "Sign in with GitHub",
+		"/p/acme/web/2":                     "Not found",
 	} {
 		response, text := b.do("GET", path, nil)
 		if status := map[bool]int{true: http.StatusNotFound, false: http.StatusOK}[path == "/p/acme/web/2"]; response.StatusCode != status {
@@ -291,4 +294,16 @@ func (inside) Log(context.Context, cluster.Identity, cluster.LogRequest) (io.Rea
 
 func (inside) Hide(context.Context, cluster.Identity) (*redact.Redactor, error) {
 	return redact.New(), nil
+}
+
+func (inside) Now(string) usage.Now {
+	return usage.Now{Known: true, Amount: cluster.Amount{CPU: 1500, Memory: 64 << 20}, Warning: hostile}
+}
+
+func (inside) Of(context.Context, preview.Preview, time.Duration) (usage.Report, error) {
+	points := []usage.Point{{At: time.Now().Add(-15 * time.Second), Amount: cluster.Amount{CPU: 5, Memory: 1 << 20}}, {At: time.Now(), Amount: cluster.Amount{CPU: 7, Memory: 2 << 20}}}
+	return usage.Report{
+		Total: points, Pods: []usage.Pod{{PodPlan: cluster.PodPlan{Pod: hostile, Phase: "Running", Requests: cluster.Amount{CPU: 100, Memory: 64 << 20}}, Points: points}},
+		Quota: []cluster.QuotaLine{{Name: "requests.memory", Used: "1900Mi", Hard: "2Gi", Part: 0.93}}, Marks: []usage.Mark{{At: time.Now(), Kind: usage.MarkRestart, Text: hostile}},
+	}, nil
 }

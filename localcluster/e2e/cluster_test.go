@@ -62,6 +62,21 @@ func TestLife(t *testing.T) {
 			t.Error("a failing kubectl is no failure")
 		}
 	})
+	t.Run("metrics", func(t *testing.T) {
+		const path = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"
+		for deadline := time.Now().Add(2 * time.Minute); ; {
+			out := u.run("kubectl", "--name", "life", "get", "--raw", path) // the kubelet counts a pod some seconds after its start
+			if strings.Contains(out, `"name":"web-`) && strings.Contains(out, `"memory"`) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("what pods use: %s", out)
+			}
+		}
+		if _, complaint, err := u.try("kubectl", "--name", "life", "get", "--raw", path, "--as=nobody"); err == nil || !strings.Contains(complaint, "Forbidden") {
+			t.Errorf("who may not read metrics is told %q, %v", complaint, err)
+		}
+	})
 	t.Run("audit", func(t *testing.T) {
 		b, err := os.ReadFile(u.state("life", "log", "audit.log"))
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
+	"catalyst.dev/catalyst/localcluster/internal/metrics"
 	"catalyst.dev/catalyst/localcluster/internal/netpol"
 	"catalyst.dev/catalyst/localcluster/internal/router"
 )
@@ -51,7 +52,7 @@ func main() {
 		c = proxy.NewProxyCommand()
 	case "kubectl":
 		c = kubectl.NewDefaultKubectlCommand()
-	case "netpol", "router":
+	case "netpol", "router", "metrics":
 		if err := own(name, os.Args[1:]); err != nil {
 			slog.Error(name, "error", err)
 			os.Exit(1)
@@ -70,10 +71,22 @@ func own(name string, args []string) error {
 	defer stop()
 	flags := flag.NewFlagSet(name, flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "the cluster's kubeconfig")
-	if name == "netpol" {
+	switch name {
+	case "netpol":
 		ready := flags.String("ready-file", "", "file to make once policies are enforced")
 		_ = flags.Parse(args) // a mistake ends the program there
 		return netpol.Run(ctx, netpol.Options{Kubeconfig: *kubeconfig, ReadyFile: *ready})
+	case "metrics":
+		o := metrics.Options{}
+		flags.StringVar(&o.Listen, "listen", "", "address and port")
+		flags.StringVar(&o.Node, "node", "", "name of the node")
+		flags.StringVar(&o.CertFile, "cert-file", "", "the server's certificate")
+		flags.StringVar(&o.KeyFile, "key-file", "", "its key")
+		flags.StringVar(&o.CAFile, "client-ca-file", "", "authority of the API server's certificate")
+		flags.StringVar(&o.Proxy, "client-name", "", "name in that certificate")
+		_ = flags.Parse(args)
+		o.Kubeconfig = *kubeconfig
+		return metrics.Run(ctx, o)
 	}
 	listener := flags.Uint("listener", 3, "descriptor of a listening socket")
 	address := flags.String("address", "127.0.0.1", "address the status of Ingresses tells")

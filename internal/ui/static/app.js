@@ -65,6 +65,8 @@ indicator?.addEventListener('click', pause);
 addEventListener('pagehide', () => source?.close());
 addEventListener('pageshow', e => { if (e.persisted) { listen(); } });
 listen();
+// Figures change without anything having happened.
+if (document.body.dataset.every) setInterval(refresh, document.body.dataset.every * 1000);
 
 // Keys. None of them does anything while somebody types.
 const help = $('#help');
@@ -81,11 +83,11 @@ function move(by) {
   (next.querySelector('a, button') || next).focus();
   next.scrollIntoView({ block: 'nearest' });
 }
-const tab = name => document.querySelectorAll('.tabs a')[name]?.click();
+const tab = name => [...document.querySelectorAll('.tabs a')].find(a => a.textContent === name)?.click();
 function rowLink(text) { return [...document.querySelectorAll('.row.here .links a')].find(a => a.textContent === text); }
 const keys = {
   '?': () => help.showModal(), '/': () => $('#search')?.focus(), j: () => move(1), k: () => move(-1),
-  o: () => (rowLink('Open') || $('#open'))?.click(), l: () => { const r = rowLink('Logs'); r ? r.click() : tab(1); }, t: () => tab(0), e: () => tab(2),
+  o: () => (rowLink('Open') || $('#open'))?.click(), l: () => { const r = rowLink('Logs'); r ? r.click() : tab('Logs'); }, t: () => tab('Overview'), u: () => tab('Resources'), e: () => tab('Events'),
   r: () => { const d = $('#redeploy'); if (d) { d.open = true; $('form button', d).focus(); } },
   y: () => navigator.clipboard?.writeText(location.href), p: () => indicator && !prefix && pause(),
 };

@@ -169,4 +169,6 @@ async function start() {
   for (let i = 0; at() < 0 && i < 20 && await older(); i++);
   if (at() >= 0) { chosen = key(lines[at()]); box.scrollTop = at() * height - box.clientHeight / 2; render(); }
 }
-start();
+// Where nothing runs there is no log yet: its stream would be refused again and again. The page is brought up to date by itself, and tells when there is one.
+const idle = document.getElementById('idle');
+if (idle.textContent) new MutationObserver((_, o) => { if (!idle.textContent) { o.disconnect(); start(); } }).observe(idle, { childList: true }); else start();

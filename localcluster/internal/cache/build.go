@@ -21,14 +21,14 @@ type program struct {
 }
 
 var (
-	kube = program{"kube", ".", "./kube", []string{"go.mod", "go.sum", "kube", "internal/netpol", "internal/router", "internal/watch"},
+	kube = program{"kube", ".", "./kube", []string{"go.mod", "go.sum", "kube", "internal/metrics", "internal/netpol", "internal/router", "internal/watch"},
 		"about 12 minutes and 600 MB of downloads"}
 	pause   = program{"pause", ".", "./pause", []string{"pause"}, "a second"}
 	coredns = program{"coredns", "coredns", ".", []string{"coredns"}, "about 2 minutes"}
 	kwok    = program{"kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", []string{"kwok"}, "about 2 minutes"}
 )
 
-// Kube gives the binary that holds every Kubernetes component, etcd, kubectl, netpol and the router, building it if needed.
+// Kube gives the binary that holds every Kubernetes component, etcd, kubectl, netpol, metrics and the router, building it if needed.
 func (c *Cache) Kube(ctx context.Context) (string, error) { return c.program(ctx, kube) }
 
 // Pause gives the binary that holds a pod's namespaces.

@@ -23,7 +23,7 @@ type Addresses struct {
 	HostLink  string // device names
 	NodeLink  string
 
-	APIPort, EtcdPort, EtcdPeerPort, ControllerPort, SchedulerPort, RegistryPort, KwokPort int
+	APIPort, EtcdPort, EtcdPeerPort, ControllerPort, SchedulerPort, RegistryPort, KwokPort, MetricsPort int
 }
 
 // AddressesOf gives the plan of cluster number index. With its own network namespace (namespaced) a cluster listens on its
@@ -40,14 +40,14 @@ func AddressesOf(index int, namespaced bool) Addresses {
 		FakePods:  fmt.Sprintf("10.%d.0.0/16", 200+index),
 		HostLink:  fmt.Sprintf("cat%dh", index),
 		NodeLink:  fmt.Sprintf("cat%dn", index),
-		APIPort:   6443, EtcdPort: 2379, EtcdPeerPort: 2380, ControllerPort: 10257, SchedulerPort: 10259, RegistryPort: 5000, KwokPort: 10247,
+		APIPort:   6443, EtcdPort: 2379, EtcdPeerPort: 2380, ControllerPort: 10257, SchedulerPort: 10259, RegistryPort: 5000, KwokPort: 10247, MetricsPort: 4443,
 	}
 	if namespaced {
 		return a
 	}
 	first := 21000 + 10*index
 	a.NodeIP = "127.0.0.1"
-	for i, p := range []*int{&a.APIPort, &a.EtcdPort, &a.EtcdPeerPort, &a.ControllerPort, &a.SchedulerPort, &a.RegistryPort, &a.KwokPort} {
+	for i, p := range []*int{&a.APIPort, &a.EtcdPort, &a.EtcdPeerPort, &a.ControllerPort, &a.SchedulerPort, &a.RegistryPort, &a.KwokPort, &a.MetricsPort} {
 		*p = first + i
 	}
 	return a
@@ -60,6 +60,9 @@ func (a Addresses) APIServer() string {
 
 // Registry is the host and port of the registry: what image references of this cluster begin with.
 func (a Addresses) Registry() string { return net.JoinHostPort(a.NodeIP, strconv.Itoa(a.RegistryPort)) }
+
+// Metrics is the host and port of the server of metrics.
+func (a Addresses) Metrics() string { return net.JoinHostPort(a.NodeIP, strconv.Itoa(a.MetricsPort)) }
 
 // Etcd is the address of the store.
 func (a Addresses) Etcd() string { return "http://127.0.0.1:" + strconv.Itoa(a.EtcdPort) }

@@ -24,7 +24,7 @@ func TestAddressesNeverMeet(t *testing.T) {
 			t.Errorf("cluster %d: DNS address %s is not in %s", i, a.DNSIP, a.Services)
 		}
 		shared := AddressesOf(i, false)
-		for _, p := range []int{shared.APIPort, shared.EtcdPort, shared.EtcdPeerPort, shared.ControllerPort, shared.SchedulerPort, shared.RegistryPort, shared.KwokPort} {
+		for _, p := range []int{shared.APIPort, shared.EtcdPort, shared.EtcdPeerPort, shared.ControllerPort, shared.SchedulerPort, shared.RegistryPort, shared.KwokPort, shared.MetricsPort} {
 			if ports[p] {
 				t.Errorf("cluster %d: port %d is taken", i, p)
 			}

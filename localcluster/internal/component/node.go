@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"catalyst.dev/catalyst/localcluster/internal/pki"
 	"catalyst.dev/catalyst/localcluster/internal/space"
 )
 
@@ -165,6 +166,12 @@ func (s Set) Proxy() (Component, error) {
 // Netpol enforces NetworkPolicy.
 func (s Set) Netpol() Component {
 	return s.kube("netpol", "--kubeconfig="+s.pki("admin.kubeconfig"), "--ready-file="+s.PolicyReady())
+}
+
+// Metrics tells what pods use, behind the API server.
+func (s Set) Metrics() Component {
+	return s.kube("metrics", "--kubeconfig="+s.pki("admin.kubeconfig"), "--listen="+s.addr.Metrics(), "--node="+NodeName,
+		"--cert-file="+s.pki("metrics.crt"), "--key-file="+s.pki("metrics.key"), "--client-ca-file="+s.pki("ca.crt"), "--client-name="+pki.FrontProxy)
 }
 
 // Router leads requests from the machine's loopback to pods by the Ingresses of the cluster. It takes over listener, a socket

@@ -31,6 +31,13 @@ type Options struct {
 }
 
 const (
+	// MetricsName is what the API server calls the server of metrics.
+	MetricsName = "metrics.kube-system.svc"
+	// FrontProxy is what the API server calls itself to the servers behind it.
+	FrontProxy = "front-proxy-client"
+)
+
+const (
 	authorityLife = 10 * 365 * 24 * time.Hour
 	leafLife      = 365 * 24 * time.Hour
 )
@@ -54,8 +61,9 @@ func Ensure(o Options) error {
 	}{
 		{"apiserver", "kube-apiserver", "", []string{"127.0.0.1", o.NodeIP, o.ServiceIP}, apiNames},
 		{"kubelet-serving", "system:node:" + o.NodeName, "system:nodes", []string{o.NodeIP}, []string{o.NodeName}},
+		{"metrics", "metrics", "", []string{o.NodeIP}, []string{MetricsName}},
 		{"kubelet-client", "kube-apiserver-kubelet-client", "system:masters", nil, nil},
-		{"front-proxy-client", "front-proxy-client", "", nil, nil},
+		{"front-proxy-client", FrontProxy, "", nil, nil},
 		{"admin", "kubernetes-admin", "system:masters", nil, nil},
 		{"controller-manager", "system:kube-controller-manager", "", nil, nil},
 		{"scheduler", "system:kube-scheduler", "", nil, nil},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"catalyst.dev/catalyst/localcluster/internal/api"
@@ -23,7 +24,7 @@ type placed struct {
 	obj  obj
 }
 
-// applyObjects makes the objects a fresh cluster is given: the IngressClass, DNS, and the simulated nodes.
+// applyObjects makes the objects a fresh cluster is given: the IngressClass, DNS, metrics, and the simulated nodes.
 func (s *Supervisor) applyObjects(ctx context.Context) error {
 	all := []placed{{"/apis/networking.k8s.io/v1/ingressclasses/local", obj{
 		"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
@@ -33,6 +34,11 @@ func (s *Supervisor) applyObjects(ctx context.Context) error {
 	if s.cluster.Node == cluster.Real {
 		a := s.cluster.Addresses()
 		all = append(all, dns(a.DNSIP, a.Registry()+"/"+s.set.ImageName(s.cluster.Binaries.CoreDNS))...)
+		ca, err := os.ReadFile(s.cluster.Path("pki", "ca.crt"))
+		if err != nil {
+			return fmt.Errorf("load the cluster's authority: %w", err)
+		}
+		all = append(all, metrics(a.NodeIP, a.MetricsPort, ca)...)
 	}
 	for i := range s.cluster.SimulatedNodes {
 		all = append(all, fakeNode(fakeName(i), s.cluster.Node == cluster.Real))

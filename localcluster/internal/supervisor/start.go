@@ -98,6 +98,9 @@ func (s *Supervisor) startRest(node bool) error {
 		if err := s.start(s.set.Netpol(), nil); err != nil {
 			return err
 		}
+		if err := s.start(s.set.Metrics(), nil); err != nil {
+			return err
+		}
 	}
 	if s.cluster.SimulatedNodes > 0 {
 		if err := s.start(s.set.Kwok(), nil); err != nil {
@@ -132,7 +135,11 @@ func (s *Supervisor) awaitRest(ctx context.Context, node bool) error {
 	if !node {
 		return nil
 	}
-	return s.await(ctx, "DNS", s.dnsReady)
+	if err := s.await(ctx, "DNS", s.dnsReady); err != nil {
+		return err
+	}
+	// An API that is announced and does not answer would keep namespaces from going.
+	return s.await(ctx, "metrics", func(ctx context.Context) error { return s.api.Get(ctx, "/apis/metrics.k8s.io/v1beta1/nodes", nil) })
 }
 
 // answers checks that url answers well.
