@@ -35,7 +35,7 @@ demo-once: needs-go ## the same once through, then clean up
 	go run ./test/demo -once $(DEMO_CLUSTER)
 
 test: needs-go ## run all tests, with a real cluster behind them
-	$(TESTBED) tools/run tally $(if $(STRICT),-strict) $(MODULES) -- -timeout=30m -parallel=4
+	$(TESTBED) tools/run tally $(if $(STRICT),-strict) $(MODULES) -- -timeout=30m -parallel=6
 
 e2e: needs-go ## run the end-to-end tests alone
 	$(TESTBED) go test ./test/e2e/... -count=1
