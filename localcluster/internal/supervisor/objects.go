@@ -79,7 +79,7 @@ func (s *Supervisor) forgetNodes(ctx context.Context) error {
 
 // fakeNode is a node that kwok plays. Beside a real node it is tainted, so that only pods that ask for it land there.
 func fakeNode(name string, tainted bool) placed {
-	size := obj{"cpu": "64", "memory": "256Gi", "pods": "2000"}
+	size := obj{"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "2000"}
 	node := obj{
 		"apiVersion": "v1", "kind": "Node",
 		"metadata": obj{"name": name,
