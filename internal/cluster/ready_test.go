@@ -35,7 +35,9 @@ func (b *bundle) pods() []corev1.Pod {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning })
+	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool {
+		return pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning
+	})
 }
 
 // running are the commits of the pods.
