@@ -12,6 +12,7 @@ import (
 
 // TestEdges: each edge is spoilt in each way while there is work, then well again.
 func TestEdges(t *testing.T) {
+	t.Parallel()
 	edges := map[string]func(*lab.Replica) *edge.TCP{
 		"kubernetes": func(r *lab.Replica) *edge.TCP { return r.Kube },
 		"github":     func(r *lab.Replica) *edge.TCP { return r.Hub },

@@ -13,6 +13,7 @@ import (
 
 // TestPostgres: the database server itself has a bad day while there is work.
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		inShort bool

@@ -20,13 +20,13 @@ setInterval(times, 10_000);
 
 // The page is fetched again when the server says that it changed, and those of its parts that differ are replaced. A part that somebody is in the middle of stays.
 const indicator = $('#live');
-let paused = false, stale = false, fetching = false, source;
+let paused = false, stale = false, held = false, fetching = false, source;
 function say(word) { if (indicator) { indicator.hidden = false; indicator.textContent = word; } }
 // link says which row one is: a list that is fetched again may have another order.
 function link(row) { return row && $('a', row)?.getAttribute('href'); }
 async function refresh() {
   if (paused || fetching) { stale = true; return; }
-  fetching = true; stale = false;
+  fetching = true; stale = held = false;
   try {
     const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
     if (answer.redirected && new URL(answer.url).pathname === '/login') { location.href = answer.url; return; }
@@ -35,6 +35,7 @@ async function refresh() {
     for (const part of document.querySelectorAll('[data-part]')) {
       const fresh = page.getElementById(part.id);
       if (!fresh || fresh.isEqualNode(part)) continue;
+      if ($('details[open] :focus', part)) { held = true; continue; }
       const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute('href') || document.activeElement.id : '';
       const here = link($('.row.here', part));
       part.replaceChildren(...fresh.childNodes);
@@ -60,6 +61,7 @@ function listen() {
     if (source.readyState === EventSource.CLOSED) { say('Offline'); setTimeout(listen, 5000); } else say('Reconnecting');
   });
 }
+addEventListener('focusout', () => { if (held) setTimeout(refresh, 100); });
 function pause() { paused = !paused; say(paused ? 'Paused' : 'Live'); if (!paused) refresh(); }
 indicator?.addEventListener('click', pause);
 addEventListener('pagehide', () => source?.close());
