@@ -56,7 +56,7 @@ killpoints: needs-go ## kill Catalyst before and after each of its side effects,
 
 faults: needs-go ## spoil the network, the database, the clock and the processes under Catalyst (SHORT=1: a sample)
 	@go test -tags faults -c -o bin/faults.test ./test/faults
-	@$(SIMULATED) bin/faults.test -test.timeout=0 $(if $(SHORT),-at-once 8,-full) $(if $(RUN),-test.run='$(RUN)')
+	@$(SIMULATED) bin/faults.test -test.timeout=0 $(if $(SHORT),,-full) $(if $(RUN),-test.run='$(RUN)')
 
 storm: needs-go ## change a pull request 300 times in a minute before three processes and a bad GitHub, and count what is written of it
 	@go test -tags faults -c -o bin/faults.test ./test/faults
