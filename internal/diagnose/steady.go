@@ -11,13 +11,16 @@ const (
 	reported = 30 * time.Second
 )
 
-// unsteady says which container speaks against an object that is called ready: what an object says of itself lags behind its pods, and nodes
-// call ready what nobody has asked. "" when there is none.
+// unsteady says what speaks against an object that is called ready: what an object says of itself comes before or after what is known of its
+// pods, and nodes call ready what nobody has asked. "" when nothing does.
 func (v *view) unsteady() string {
 	if v.Over {
 		return ""
 	}
 	for _, o := range v.Objects {
+		if len(v.pods[o.Ref]) < o.Wanted {
+			return v.who(o.Ref) + " waits for its pods to be seen"
+		}
 		for _, p := range v.pods[o.Ref] {
 			if p.Once || p.Phase == "Failed" || p.Phase == "Succeeded" {
 				continue

@@ -52,6 +52,11 @@ func TestSteady(t *testing.T) {
 	if v := diagnose.Judge(ended); v.State != diagnose.Fine {
 		t.Errorf("a pod that was thrown off: %s", v.State)
 	}
+	unseen := up(time.Minute, time.Minute, false, nil)
+	unseen.Objects[0].Wanted, unseen.Pods = 1, nil
+	if v := diagnose.Judge(unseen); v.State != diagnose.Waiting || v.Waits == "" {
+		t.Errorf("its pods were not seen yet: %s (%q)", v.State, v.Waits)
+	}
 	o := up(time.Second, time.Second, false, nil)
 	o.Over = true
 	if v := diagnose.Judge(o); v.State != diagnose.Fine {
