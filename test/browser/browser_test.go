@@ -91,11 +91,11 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	press("Enter")
-	do(t, page.Until("location.pathname === '"+here+"' && document.body.innerText.includes('cannot reach the database') && document.body.innerText.includes('What to do') && document.getElementById('live')?.textContent === 'Live'")) // its script listens to keys by then
+	do(t, page.Until("location.pathname === '"+here+"' && document.body.innerText.includes('cannot reach the database') && document.body.innerText.includes('What to do') && "+listens)) // its script listens to keys by then
 	press("l")
 	do(t, page.Until("location.pathname === '"+here+"/logs' && document.querySelectorAll('#log .line').length > 10"))
 	press("t")
-	do(t, page.Until("location.pathname === '"+here+"' && document.getElementById('live')?.textContent === 'Live'"))
+	do(t, page.Until("location.pathname === '"+here+"' && "+listens))
 	press("r")
 	do(t, page.Until("document.activeElement.textContent === 'Retry'"))
 	press("Enter")
@@ -130,6 +130,39 @@ func TestKeyboard(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// TestUnfoldedStays: a page that keeps itself up to date folds nothing up again, and leaves the focus where it is.
+func TestUnfoldedStays(t *testing.T) {
+	t.Parallel()
+	site, page := setup(t, calm())
+	do(t, site.Fill(t.Context()))
+	do(t, page.Go(fmt.Sprintf("%s/p/%s/%d/resources", site.URL, pages.Repository, pages.Failed)))
+	do(t, page.Until(listens))
+	// Paused and live again, it reads itself anew: what is planted is not there then.
+	var there bool
+	do(t, page.Eval(`(() => {
+		const fold = document.querySelector('[data-part] details'), live = document.getElementById('live');
+		if (!fold) return false;
+		fold.open = true;
+		fold.querySelector('summary').focus();
+		fold.closest('[data-part]').insertAdjacentHTML('beforeend', '<i class="planted"></i>');
+		live.click();
+		live.click();
+		return true;
+	})()`, &there))
+	if !there {
+		t.Fatal("void: nothing can be unfolded there")
+	}
+	do(t, page.Until("!document.querySelector('.planted')"))
+	var stays bool
+	do(t, page.Eval("document.activeElement.matches('details[open] > summary')", &stays))
+	if !stays {
+		t.Error("it was folded up, or lost the focus")
+	}
+}
+
+// listens is true of a page whose script runs: it has shown how live the page is.
+const listens = "document.getElementById('live')?.hidden === false"
 
 func named(t *testing.T, s *pages.Site) preview.Preview {
 	t.Helper()
@@ -331,7 +364,7 @@ func TestLogBegins(t *testing.T) {
 	_, err := site.Tell(t.Context(), pr.Key, pages.Hint(pr))
 	do(t, err)
 	do(t, page.Go(fmt.Sprintf("%s/p/%s/1/logs", site.URL, pages.Repository)))
-	do(t, page.Until("document.getElementById('live')?.textContent === 'Live'"))
+	do(t, page.Until(listens))
 	const streams = "performance.getEntriesByType('resource').filter(e => e.name.includes('/logs/stream')).length"
 	var asked int
 	do(t, page.Eval(streams, &asked))

@@ -18,15 +18,15 @@ function times() {
 times();
 setInterval(times, 10_000);
 
-// The page is fetched again when the server says that it changed, and those of its parts that differ are replaced. A part that somebody is in the middle of stays.
+// The page is fetched again when the server says that it changed, and those of its parts that differ are replaced: what is unfolded stays so, and the focus where it is.
 const indicator = $('#live');
-let paused = false, stale = false, held = false, fetching = false, source;
+let paused = false, stale = false, fetching = false, source;
 function say(word) { if (indicator) { indicator.hidden = false; indicator.textContent = word; } }
 // link says which row one is: a list that is fetched again may have another order.
 function link(row) { return row && $('a', row)?.getAttribute('href'); }
 async function refresh() {
   if (paused || fetching) { stale = true; return; }
-  fetching = true; stale = held = false;
+  fetching = true; stale = false;
   try {
     const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
     if (answer.redirected && new URL(answer.url).pathname === '/login') { location.href = answer.url; return; }
@@ -35,11 +35,17 @@ async function refresh() {
     for (const part of document.querySelectorAll('[data-part]')) {
       const fresh = page.getElementById(part.id);
       if (!fresh || fresh.isEqualNode(part)) continue;
-      if ($('details[open] :focus', part)) { held = true; continue; }
-      const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute('href') || document.activeElement.id : '';
+      const active = part.contains(document.activeElement) ? document.activeElement : null;
+      const focused = active ? active.getAttribute('href') || active.id : '';
+      const folds = [...part.querySelectorAll('details[open] > summary')].map(s => s.textContent);
+      const fold = active?.matches('summary') ? active.textContent : null;
       const here = link($('.row.here', part));
       part.replaceChildren(...fresh.childNodes);
       if (focused) (part.querySelector(`[href="${CSS.escape(focused)}"]`) || document.getElementById(focused))?.focus();
+      for (const s of part.querySelectorAll('details > summary')) {
+        if (folds.includes(s.textContent)) s.parentElement.open = true;
+        if (s.textContent === fold) s.focus();
+      }
       if (here) [...part.querySelectorAll('.row')].find(r => link(r) === here)?.classList.add('here');
     }
     document.title = page.title;
@@ -61,7 +67,6 @@ function listen() {
     if (source.readyState === EventSource.CLOSED) { say('Offline'); setTimeout(listen, 5000); } else say('Reconnecting');
   });
 }
-addEventListener('focusout', () => { if (held) setTimeout(refresh, 100); });
 function pause() { paused = !paused; say(paused ? 'Paused' : 'Live'); if (!paused) refresh(); }
 indicator?.addEventListener('click', pause);
 addEventListener('pagehide', () => source?.close());
