@@ -84,6 +84,9 @@ func decide(s preview.State, e preview.Event, r Rules) (preview.Decision, error)
 	}
 	switch e.Kind {
 	case preview.EventStarted:
+		if !p.Wanted() {
+			return preview.Decision{}, fmt.Errorf("event %s for %s, which is not wanted: %w", e.Kind, p.Ref(), preview.ErrStale)
+		}
 		return awaited(started(s, p, e, r)), nil
 	case preview.EventProceed:
 		return awaited(proceed(s, p, e, r)), nil

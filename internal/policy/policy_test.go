@@ -267,6 +267,10 @@ func TestOvertaken(t *testing.T) {
 					t.Errorf("%s of the overtaken generation: %v, want ErrStale", kind, err)
 				}
 			}
+			// Nor does what knows of the close begin: a worker may have read the preview again in the middle of its work.
+			if err := w.try(preview.Event{Kind: preview.EventStarted, Generation: w.p.Generation, SHA: newer.HeadSHA}); !newer.Open && !errors.Is(err, preview.ErrStale) {
+				t.Errorf("started when it is not wanted: %v, want ErrStale", err)
+			}
 			w.apply(preview.Event{Kind: preview.EventSuperseded, Generation: generation})
 			if w.deps[0].Status != preview.DeploymentSuperseded || !w.p.Due() {
 				t.Errorf("deployment %s, due %t", w.deps[0].Status, w.p.Due())

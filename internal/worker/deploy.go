@@ -133,8 +133,11 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	err = both.Wait()
 	if errors.Is(err, errRenamed) {
 		now, readErr := w.Reader.Preview(ctx, p.ID)
-		if readErr != nil {
+		switch {
+		case readErr != nil:
 			return "", readErr
+		case now.Generation != p.Generation: // closed or pushed to since it was renamed: what is wanted now is not what this one began
+			return "", fmt.Errorf("%s was renamed at generation %d and is at %d: %w", p.Ref(), p.Generation, now.Generation, preview.ErrStale)
 		}
 		*p = now
 		return "", err
