@@ -95,7 +95,7 @@ func New(_ context.Context, o Options) (*Cluster, error) {
 	if o.wrap != nil {
 		base, bare = o.wrap(base), o.wrap(bare)
 	}
-	base, bare = leased{base}, leased{bare}
+	base, bare = counted{leased{base}}, counted{leased{bare}}
 	host, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("address of the API server %q: %w", config.Host, err)

@@ -48,6 +48,7 @@ func (c *Cluster) health(ctx context.Context, id Identity) (*preview.Diagnosis, 
 		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
 	}
 	w := newWait(c, id, nil, 0)
+	w.once = true
 	missing, err := w.survey(ctx, noted(ns))
 	if err != nil {
 		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
@@ -72,6 +73,8 @@ func (c *Cluster) health(ctx context.Context, id Identity) (*preview.Diagnosis, 
 		return &failure.Diagnosis, nil
 	case err != nil:
 		return nil, fmt.Errorf("look at %s: %w", id.Namespace, err)
+	case p.Ready == p.Total:
+		return nil, nil //nolint:nilnil // it has healed in between
 	}
 	return lost(diagnose.CodeNotReady, p.Waiting+"."), nil
 }

@@ -18,7 +18,7 @@ import (
 // observe puts what is known of the release together for a verdict. It asks the API server for nothing but whose pods are whose.
 func (w *wait) observe(ctx context.Context, over bool) diagnose.Observed {
 	o := diagnose.Observed{
-		Now: time.Now(), Began: w.began, Limit: w.limit, Over: over, Hook: w.hook,
+		Now: time.Now(), Began: w.began, Limit: w.limit, Over: over, Once: w.once, Hook: w.hook,
 		Events: w.events(), Logs: w.evidence.logs, Nodes: w.evidence.nodes, Found: w.evidence.found,
 	}
 	for _, ref := range w.refs {

@@ -70,6 +70,7 @@ type wait struct {
 	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
 	runs      map[runKey]time.Time                  // when each was first seen
 	began     time.Time
+	once      bool           // one look, at what was ready before
 	hook      *diagnose.Hook // what is waited for, when it is a hook
 	evidence  evidence
 }

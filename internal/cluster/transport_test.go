@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -150,4 +151,65 @@ func TestLeased(t *testing.T) {
 			t.Errorf("a read without the lease: %v", err)
 		}
 	})
+}
+
+// TestCounted: what the API server refused because others were being counted against the quota is asked again, body and all, and nothing
+// else is.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	const crowd = `{"kind":"Status","reason":"Conflict","code":409,"message":"Operation cannot be fulfilled on resourcequotas \"catalyst\": the object has been modified"}`
+	const taken = `{"kind":"Status","reason":"AlreadyExists","code":409,"message":"configmaps \"a\" already exists"}`
+	for _, c := range []struct {
+		name    string
+		answers []string // of the API server, one after another, the last one for ever; "" is 201
+		ends    bool     // the operation ends after the first one
+		asked   int
+		code    int // 0: an error
+	}{
+		{"the second time", []string{crowd, ""}, false, 2, http.StatusCreated},
+		{"never", []string{crowd}, false, 7, http.StatusConflict},
+		{"its name is taken", []string{taken}, false, 1, http.StatusConflict},
+		{"the operation ends", []string{crowd}, true, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				asked := 0
+				transport := counted{roundTrip(func(req *http.Request) (*http.Response, error) {
+					if sent, err := io.ReadAll(req.Body); err != nil || string(sent) != "an object" {
+						t.Errorf("sent %q, %v", sent, err)
+					}
+					answer := c.answers[min(asked, len(c.answers)-1)]
+					if asked++; c.ends {
+						cancel()
+					}
+					resp := &http.Response{StatusCode: http.StatusConflict, Body: io.NopCloser(strings.NewReader(answer)), Request: req}
+					if answer == "" {
+						resp.StatusCode = http.StatusCreated
+					}
+					return resp, nil
+				})}
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://cluster/api/v1/namespaces/a/configmaps", strings.NewReader("an object"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				code := 0
+				if resp, err := transport.RoundTrip(req); err == nil {
+					code = resp.StatusCode
+					said, err := io.ReadAll(resp.Body)
+					if want := c.answers[len(c.answers)-1]; err != nil || string(said) != want {
+						t.Errorf("passed on %q, %v, want %q", said, err, want)
+					}
+					if err := resp.Body.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				if asked != c.asked || code != c.code {
+					t.Errorf("asked %d times, answered %d, want %d and %d", asked, code, c.asked, c.code)
+				}
+			})
+		})
+	}
 }

@@ -11,6 +11,7 @@ type Observed struct {
 	Began time.Time     `json:"began"`          // of the wait; events about older things than that are not believed
 	Limit time.Duration `json:"limit"`          // of the wait
 	Over  bool          `json:"over,omitempty"` // the limit is reached: nothing is waited for any more
+	Once  bool          `json:"once,omitempty"` // one look at what was ready before: for how long a container runs is not known
 
 	Hook    *Hook    `json:"hook,omitempty"` // set when what is waited for is one hook
 	Objects []Object `json:"objects,omitempty"`

@@ -14,7 +14,7 @@ const (
 // unsteady says what speaks against an object that is called ready: what an object says of itself comes before or after what is known of its
 // pods, and nodes call ready what nobody has asked. "" when nothing does.
 func (v *view) unsteady() string {
-	if v.Over {
+	if v.Over || v.Once {
 		return ""
 	}
 	for _, o := range v.Objects {

@@ -57,6 +57,10 @@ func TestSteady(t *testing.T) {
 	if v := diagnose.Judge(unseen); v.State != diagnose.Waiting || v.Waits == "" {
 		t.Errorf("its pods were not seen yet: %s (%q)", v.State, v.Waits)
 	}
+	unseen.Once = true
+	if v := diagnose.Judge(unseen); v.State != diagnose.Fine {
+		t.Errorf("one look, without its pods: %s (%q), want fine: it was ready before", v.State, v.Waits)
+	}
 	o := up(time.Second, time.Second, false, nil)
 	o.Over = true
 	if v := diagnose.Judge(o); v.State != diagnose.Fine {
