@@ -45,7 +45,7 @@ diagnose-table: needs-go ## deploy all the broken charts and print what is said 
 
 simulate: needs-go ## play N histories of crashes, lost replies and lies over the life cycle (N=10000, or SEED=… to see one again)
 	@go test -tags simulate -c -o bin/simulate.test ./test/simulate
-	@cd test/simulate && ../../bin/simulate.test -test.run='^TestSimulate$$' -test.timeout=0 $(if $(SEED),-histories=1 -rapid.seed=$(SEED),-histories=$(or $(N),10000))
+	@cd test/simulate && ../../bin/simulate.test -test.timeout=0 $(if $(SEED),-test.run='^TestSimulate$$' -histories=1 -rapid.seed=$(SEED),-histories=$(or $(N),10000))
 
 mutants: needs-go needs-git ## show that the tests catch each of the seeded mistakes (RUN=regexp for some of them, N=histories)
 	@$(if $(RUN),,tools/run testbed -stop mutants) go run ./test/mutants $(if $(RUN),-run='$(RUN)') $(if $(N),-histories=$(N))

@@ -251,7 +251,11 @@ func (p *process) why(id cluster.Identity) string {
 	if !of.missing.IsZero() && time.Since(of.missing) >= time.Minute {
 		return ""
 	}
-	if known.LiveSHA == "" && w.hub.classes[known.HeadSHA] == noChart && last.open {
+	head := known.HeadSHA
+	if d := w.db.newest(known.ID, 1); len(d) > 0 && d[0].Status == preview.DeploymentRunning {
+		head = d[0].SHA // the next commit was only just told
+	}
+	if known.LiveSHA == "" && w.hub.classes[head] == noChart && last.open {
 		return "" // a first deployment that came to nothing is cleared away
 	}
 	return fmt.Sprintf("the last answer was open %v, %s ago; missing since %s", last.open, time.Since(last.at), of.missing)

@@ -174,7 +174,7 @@ func (m *memory) writeDeployment(previewID string, d preview.Deployment) {
 func (m *memory) newest(previewID string, limit int) []preview.Deployment {
 	list := slices.Clone(m.deployments[previewID])
 	slices.SortFunc(list, func(a, b preview.Deployment) int {
-		return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(b.ID, a.ID))
+		return cmp.Or(cmp.Compare(b.Generation, a.Generation), cmp.Compare(b.Attempt, a.Attempt))
 	})
 	return list[:min(limit, len(list))]
 }
@@ -239,6 +239,11 @@ func (m *memory) due(now time.Time, kind preview.JobKind) *job {
 func (m *memory) claim(now time.Time, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error) {
 	j := m.due(now, kind)
 	if j == nil {
+		for _, other := range m.jobs {
+			if other.kind == kind && other.leaseUntil.After(now.Add(2*ttl)) {
+				other.leaseUntil = now.Add(ttl)
+			}
+		}
 		return preview.Job{}, fmt.Errorf("claim a %s job: %w", kind, preview.ErrNotFound)
 	}
 	j.token++
