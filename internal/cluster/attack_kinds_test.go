@@ -106,7 +106,7 @@ func TestChartStaysInItsNamespace(t *testing.T) {
 	t.Parallel()
 	f := fence(t, nil)
 	sibling := f.identity("-sibling")
-	if _, err := f.c.EnsureNamespace(t.Context(), sibling, guardsOf(sibling)); err != nil {
+	if _, err := ensure(t.Context(), f.c, sibling, guardsOf(sibling)); err != nil {
 		t.Fatal(err)
 	}
 	attacks := map[string]attack{}

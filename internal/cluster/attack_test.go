@@ -47,7 +47,7 @@ func fence(t *testing.T, change func(*Guards)) *fenced {
 		change(&f.guards)
 	}
 	var err error
-	if f.id.UID, err = f.c.EnsureNamespace(t.Context(), f.id, f.guards); err != nil {
+	if f.id.UID, err = ensure(t.Context(), f.c, f.id, f.guards); err != nil {
 		t.Fatal(err)
 	}
 	f.unchecked, err = New(t.Context(), Options{

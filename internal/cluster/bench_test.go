@@ -25,7 +25,7 @@ func BenchmarkPreview(b *testing.B) {
 		tr.take()
 		started := time.Now()
 		var err error
-		if id.UID, err = c.EnsureNamespace(b.Context(), id, guardsOf(id)); err != nil {
+		if id.UID, err = ensure(b.Context(), c, id, guardsOf(id)); err != nil {
 			b.Fatal(err)
 		}
 		d, err := c.Deploy(b.Context(), DeployRequest{Identity: id, Files: web(), Values: values})

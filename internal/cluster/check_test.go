@@ -132,7 +132,7 @@ func TestCheckWithoutRights(t *testing.T) {
 	expect(t, all, "issuer letsencrypt", doctor.Warn, "may not read it")
 	expect(t, all, "default storage class", doctor.Warn, "forbidden")
 	expect(t, all, "secret acme-db", doctor.Fail, "forbidden")
-	_, err = c.EnsureNamespace(t.Context(), Identity{Namespace: "ct-never", Key: preview.Key{RepositoryID: 1, Number: 1}}, Guards{})
+	_, err = ensure(t.Context(), c, Identity{Namespace: "ct-never", Key: preview.Key{RepositoryID: 1, Number: 1}}, Guards{})
 	if !errors.Is(err, preview.ErrForbidden) {
 		t.Errorf("ensure: %v", err)
 	}

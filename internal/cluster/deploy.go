@@ -16,6 +16,7 @@ import (
 	ri "helm.sh/helm/v4/pkg/release"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -40,6 +41,7 @@ type DeployRequest struct {
 	Values   map[string]any     // laid over all of them
 	Version  string             // head SHA, kept with the release
 	Timeout  time.Duration      // for each hook; 0 means 5 minutes
+	Guards   *Guards            // put there before anything of the chart is; nil: they are there
 
 	// Step, if set, is told that a step begins, and returns what is told its end. It may be called from many goroutines.
 	Step func(name preview.StepName) (end func(error))
@@ -105,6 +107,7 @@ type operation struct {
 	gate    *gate // for what the deployer does
 	client  *kubernetes.Clientset
 	hired   func() (*deployer, error) // waits for the deployer; nil before it is looked for
+	guarded func() error              // waits for the guards; nil before they are looked for
 	applier *applier
 	records *records
 	objects []ObjectRef
@@ -148,7 +151,11 @@ func (op *operation) hire() {
 	}
 	done := make(chan result, 1)
 	go func() {
-		as, err := op.c.hire(op.ctx, op.client, op.r.Identity.Namespace, op.r.Attempt)
+		var as *deployer
+		err := inForce(op.ctx, func(ctx context.Context) (err error) {
+			as, err = op.c.hire(ctx, op.client, op.r.Identity.Namespace, op.r.Attempt)
+			return err
+		})
 		if err == nil {
 			err = as.ready(op.ctx)
 		}
@@ -160,6 +167,22 @@ func (op *operation) hire() {
 	})
 }
 
+// guard has the guards seen to meanwhile.
+func (op *operation) guard(ns *corev1.Namespace) {
+	if op.r.Guards == nil {
+		op.guarded = func() error { return nil }
+		return
+	}
+	done := make(chan error, 1)
+	go func() {
+		end := op.r.Step(preview.StepGuard)
+		err := kind(op.c.keepGuards(op.ctx, ns, op.r.Identity, *op.r.Guards))
+		end(err)
+		done <- err
+	}()
+	op.guarded = sync.OnceValue(func() error { return <-done })
+}
+
 // end takes the deployer its rights and returns when nothing of the operation is under way any more.
 func (op *operation) end() {
 	op.settle()
@@ -168,6 +191,7 @@ func (op *operation) end() {
 		op.own.close()
 		return
 	}
+	_ = op.guarded()
 	as, _ := op.hired()
 	op.own.close()
 	if as == nil {
@@ -182,17 +206,19 @@ func (op *operation) end() {
 }
 
 func (op *operation) run() (Deployed, error) {
-	if ns, err := op.c.live(op.ctx, op.r.Identity); err != nil {
+	ns, err := op.c.live(op.ctx, op.r.Identity)
+	if err != nil {
 		return Deployed{}, err
-	} else if ns.DeletionTimestamp != nil {
+	}
+	if ns.DeletionTimestamp != nil {
 		return Deployed{}, fmt.Errorf("namespace is being deleted: %w", preview.ErrNotReady)
 	}
 	config := rest.CopyConfig(op.c.config)
 	config.Transport = op.own
-	var err error
 	if op.client, err = kubernetes.NewForConfig(config); err != nil {
 		return Deployed{}, err
 	}
+	op.guard(ns)
 	op.hire()
 	helm, err := op.configure()
 	if err != nil {
@@ -203,6 +229,9 @@ func (op *operation) run() (Deployed, error) {
 	rendered, err := op.render(first, number, helm.Capabilities)
 	end(err)
 	if err != nil {
+		return Deployed{}, err
+	}
+	if err := op.guarded(); err != nil {
 		return Deployed{}, err
 	}
 	if _, err := op.hired(); err != nil {
@@ -241,7 +270,10 @@ func (op *operation) configure() (*action.Configuration, error) {
 		return nil, err
 	}
 	log := quiet{op.c.log.With("namespace", namespace).Handler()}
-	op.records, err = readRecords(namespace, op.client.CoreV1().Secrets(namespace))
+	err = inForce(op.ctx, func(context.Context) (err error) {
+		op.records, err = readRecords(namespace, op.client.CoreV1().Secrets(namespace))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

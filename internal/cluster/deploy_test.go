@@ -393,7 +393,7 @@ func TestManyAtOnce(t *testing.T) {
 		id := b.identity(fmt.Sprintf("-%d", i))
 		running.Go(func() error {
 			var err error
-			if id.UID, err = b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); err != nil {
+			if id.UID, err = ensure(t.Context(), b.c, id, guardsOf(id)); err != nil {
 				return err
 			}
 			for revision := 1; revision <= 3; revision++ {

@@ -72,7 +72,7 @@ func (c *Cluster) runningAsGuardian(ctx context.Context, namespace string) ([]ob
 	if err != nil || denied == nil {
 		return found, err
 	}
-	bound := c.asGuardian(ctx, namespace, true, func(ctx context.Context) error {
+	bound := c.asGuardian(ctx, namespace, func(ctx context.Context) error {
 		if found, denied, err = c.running(ctx, namespace); err != nil {
 			return err
 		}

@@ -33,12 +33,11 @@ func (c *Cluster) KeepGuards(ctx context.Context, id Identity, g Guards) error {
 	if ns.DeletionTimestamp != nil {
 		return fmt.Errorf("keep the guards of %s: it is being deleted: %w", ns.Name, preview.ErrNotReady)
 	}
-	return c.keepGuards(ctx, ns, id, g, false)
+	return c.keepGuards(ctx, ns, id, g)
 }
 
-// keepGuards makes sure of all guards of a namespace that is ours: those that stand on the namespace itself, then, at the same time, those in
-// it. One that was just made is known to have none.
-func (c *Cluster) keepGuards(ctx context.Context, ns *corev1.Namespace, id Identity, g Guards, made bool) error {
+// keepGuards makes sure of all guards of a namespace that is ours: those that stand on the namespace itself, then, at the same time, those in it.
+func (c *Cluster) keepGuards(ctx context.Context, ns *corev1.Namespace, id Identity, g Guards) error {
 	labels, annotations, err := c.namespaceGuards(ctx, id, g)
 	if err != nil {
 		return err
@@ -54,7 +53,7 @@ func (c *Cluster) keepGuards(ctx context.Context, ns *corev1.Namespace, id Ident
 		}
 	}
 	work := func(ctx context.Context) error { return c.keepObjects(ctx, ns.Name, g) }
-	if err := c.asGuardian(ctx, ns.Name, made, work); err != nil {
+	if err := c.asGuardian(ctx, ns.Name, work); err != nil {
 		return fmt.Errorf("guard namespace %s: %w", ns.Name, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,8 +41,8 @@ func TestGuardsAreWrittenOnce(t *testing.T) {
 	if made := writes(slices.Clone(requests)); len(made) > 0 {
 		t.Errorf("writes: %q", made)
 	}
-	if len(requests) > 4*5 {
-		t.Errorf("%d requests for looking four times: %q", len(requests), requests)
+	if len(requests) > 2*(5+1) {
+		t.Errorf("%d requests for looking twice at all and twice at the namespace: %q", len(requests), requests)
 	}
 	if d := cmp.Diff(before, f.snapshot()); d != "" {
 		t.Errorf("changed (-before +after):\n%s", d)
@@ -266,7 +267,7 @@ func TestOlderNamespaceIsGuarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.id.UID = string(ns.UID)
-	if _, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id)); err != nil {
+	if _, err := ensure(t.Context(), b.c, b.id, guardsOf(b.id)); err != nil {
 		t.Fatal(err)
 	}
 	b.deploy(web(), nil)
@@ -278,14 +279,14 @@ func TestSelfGuardIsExplained(t *testing.T) {
 	b := connect(t)
 	g := guardsOf(b.id)
 	g.Host = "pr-web-1.example.org"
-	_, err := b.c.EnsureNamespace(t.Context(), b.id, g)
+	_, err := ensure(t.Context(), b.c, b.id, g)
 	d := diagnosis(t, err)
 	wantText(t, d, preview.CodeNamespace, "below the domain")
 	if !strings.Contains(d.Fix, "self-guard.yaml") {
 		t.Errorf("%+v", d)
 	}
 	b.c.instance = "other"
-	_, err = b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id))
+	_, err = ensure(t.Context(), b.c, b.id, guardsOf(b.id))
 	wantText(t, diagnosis(t, err), preview.CodeNamespace, "catalyst.dev/instance")
 }
 
@@ -304,5 +305,57 @@ func TestQuotaIsWaitedFor(t *testing.T) {
 	quota, err := b.admin.CoreV1().ResourceQuotas(b.id.Namespace).Get(t.Context(), guardName, metav1.GetOptions{})
 	if err != nil || !holds(quota.Status.Hard, quota.Spec.Hard) || asked < 2 {
 		t.Errorf("asked %d times, %v, %v", asked, quota, err)
+	}
+}
+
+// TestDeployGuards: a deployment sees to the guards itself, and nothing of the chart is there before they are, or without them.
+func TestDeployGuards(t *testing.T) {
+	t.Parallel()
+	for name, spoilt := range map[string]bool{"good": false, "spoilt": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := connect(t)
+			var err error
+			if b.id.UID, err = b.c.EnsureNamespace(t.Context(), b.id, b.guards); err != nil {
+				t.Fatal(err)
+			}
+			b.traffic.take()
+			hired := make(chan struct{}) // closed when all else is ready to begin
+			ready := sync.OnceFunc(func() { close(hired) })
+			b.traffic.intercept(func(req *http.Request) (*http.Response, error) {
+				switch {
+				case req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/configmaps"):
+					ready()
+				case req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/networkpolicies/"+guardName):
+					<-hired
+					if spoilt {
+						return refused(req, http.StatusInternalServerError, "InternalError", nil), nil
+					}
+				}
+				return nil, nil
+			})
+			var mu sync.Mutex
+			steps := map[preview.StepName]int{}
+			_, err = b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Guards: &b.guards, Files: web(), Values: b.values(nil), Step: func(name preview.StepName) func(error) {
+				return func(err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					if steps[name]++; (err != nil) != (spoilt && name == preview.StepGuard) {
+						t.Errorf("step %s: %v", name, err)
+					}
+				}
+			}})
+			if (err != nil) != spoilt {
+				t.Errorf("deploy: %v", err)
+			}
+			made := writes(b.traffic.take())
+			guards := slices.IndexFunc(made, func(r string) bool { return strings.HasSuffix(r, "/networkpolicies/"+guardName) })
+			chart := slices.IndexFunc(made, func(r string) bool {
+				return strings.HasSuffix(r, "/secrets") || strings.Contains(r, "/deployments/") || strings.Contains(r, "/services/")
+			})
+			if spoilt && chart >= 0 || !spoilt && (guards < 0 || chart < guards) || steps[preview.StepGuard] != 1 {
+				t.Errorf("writes, in this order: %q; steps %v", made, steps)
+			}
+		})
 	}
 }

@@ -204,10 +204,20 @@ func (b *bundle) eventually(check func() error) {
 	}
 }
 
+// ensure makes a namespace and guards it.
+func ensure(ctx context.Context, c *Cluster, id Identity, g Guards) (string, error) {
+	uid, err := c.EnsureNamespace(ctx, id, g)
+	if err != nil {
+		return uid, err
+	}
+	id.UID = uid
+	return uid, c.KeepGuards(ctx, id, g)
+}
+
 // namespace makes the namespace of the test.
 func (b *bundle) namespace() {
 	b.t.Helper()
-	uid, err := b.c.EnsureNamespace(b.t.Context(), b.id, b.guards)
+	uid, err := ensure(b.t.Context(), b.c, b.id, b.guards)
 	if err != nil {
 		b.t.Fatal(err)
 	}

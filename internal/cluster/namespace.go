@@ -67,10 +67,10 @@ func (c *Cluster) live(ctx context.Context, id Identity) (*corev1.Namespace, err
 	return ns, nil
 }
 
-// EnsureNamespace makes the namespace, or finds it, sees to its guards and returns its UID, which comes with an error too when the namespace is
-// there but not guarded. One that exists is ours only with exactly our labels; otherwise it is left as it is and the error is preview.ErrConflict.
-// preview.ErrNotReady means that it is still being deleted. When id.UID is set and the namespace has meanwhile been made anew
-// with our labels, the new UID is returned.
+// EnsureNamespace makes the namespace, with the guards that stand on itself and with Catalyst's rights in it, or finds it, and returns its UID,
+// which comes with an error too when the namespace is there. What guards it from within is Deploy's and KeepGuards'. One that exists is ours only
+// with exactly our labels; otherwise it is left as it is and the error is preview.ErrConflict. preview.ErrNotReady means that it is still being
+// deleted. When id.UID is set and the namespace has meanwhile been made anew with our labels, the new UID is returned.
 func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity, g Guards) (uid string, err error) {
 	labels, annotations, err := c.namespaceGuards(ctx, id, g)
 	if err != nil {
@@ -101,7 +101,10 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, id Identity, g Guards) (u
 		if ns.DeletionTimestamp != nil {
 			return "", fmt.Errorf("namespace %s is still being deleted: %w", id.Namespace, preview.ErrNotReady)
 		}
-		return string(ns.UID), kind(c.keepGuards(ctx, ns, id, g, create))
+		if create {
+			err = kind(c.bindSelf(ctx, ns.Name))
+		}
+		return string(ns.UID), err
 	}
 	return "", fmt.Errorf("namespace %s comes and goes: %w", id.Namespace, preview.ErrNotReady)
 }

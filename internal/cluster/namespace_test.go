@@ -32,7 +32,7 @@ func TestConflictIsNoOwner(t *testing.T) {
 		}
 		return nil, nil
 	})
-	if _, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id)); !apierrors.IsConflict(err) || errors.Is(err, preview.ErrConflict) {
+	if _, err := ensure(t.Context(), b.c, b.id, guardsOf(b.id)); !apierrors.IsConflict(err) || errors.Is(err, preview.ErrConflict) {
 		t.Errorf("guards refused by a conflict: %v", err)
 	}
 	made := met.Load()
@@ -47,7 +47,7 @@ func TestConflictIsNoOwner(t *testing.T) {
 func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 	t.Parallel()
 	b := connect(t)
-	uid, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id))
+	uid, err := ensure(t.Context(), b.c, b.id, guardsOf(b.id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestEnsureNamespaceMakesAndFinds(t *testing.T) {
 	for _, known := range []string{"", uid, "00000000-0000-4000-8000-000000000000"} { // the last: made anew meanwhile, and ours
 		id := b.id
 		id.UID = known
-		if again, err := b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); err != nil || again != uid {
+		if again, err := ensure(t.Context(), b.c, id, guardsOf(id)); err != nil || again != uid {
 			t.Errorf("ensure again knowing %q: %q, %v", known, again, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestEnsureNamespaceByManyAtOnce(t *testing.T) {
 	uids := make(chan string)
 	for range 8 {
 		go func() {
-			uid, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id))
+			uid, err := ensure(t.Context(), b.c, b.id, guardsOf(b.id))
 			if err != nil {
 				t.Error(err)
 			}
@@ -135,7 +135,7 @@ func TestForeignNamespaceIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uid, err := b.c.EnsureNamespace(t.Context(), id, guardsOf(id)); !errors.Is(err, preview.ErrConflict) {
+		if uid, err := ensure(t.Context(), b.c, id, guardsOf(id)); !errors.Is(err, preview.ErrConflict) {
 			t.Errorf("%s: ensure: %q, %v", name, uid, err)
 		}
 		id.UID = string(made.UID)
@@ -192,7 +192,7 @@ func TestDeleteNamespace(t *testing.T) {
 	if err := b.c.DeleteNamespace(t.Context(), b.id); err != nil {
 		t.Errorf("delete what is being deleted: %v", err)
 	}
-	if _, err := b.c.EnsureNamespace(t.Context(), b.id, guardsOf(b.id)); !errors.Is(err, preview.ErrNotReady) {
+	if _, err := ensure(t.Context(), b.c, b.id, guardsOf(b.id)); !errors.Is(err, preview.ErrNotReady) {
 		t.Errorf("ensure what is being deleted: %v", err)
 	}
 	if _, err := b.c.Deploy(t.Context(), DeployRequest{Identity: b.id, Files: web(), Values: b.values(nil)}); !errors.Is(err, preview.ErrNotReady) {

@@ -77,7 +77,7 @@ func (c *Cluster) probe(ctx context.Context, image string, limit time.Duration) 
 		}
 	}()
 	var as *deployer
-	err = c.asGuardian(ctx, ns.Name, true, func(ctx context.Context) error {
+	err = c.asGuardian(ctx, ns.Name, func(ctx context.Context) error {
 		if err := keep(ctx, c.client.CoreV1().ServiceAccounts(ns.Name), account(), func(*corev1.ServiceAccount) bool { return false }); err != nil {
 			return err
 		}

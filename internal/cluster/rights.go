@@ -23,13 +23,11 @@ const (
 // rightsLimit is how long a binding may take to come into force: the API server learns of it by a watch, in milliseconds.
 const rightsLimit = 5 * time.Second
 
-// asGuardian does work that needs the role catalyst-guardian in the namespace. Catalyst binds the role to itself in a namespace that it has just
-// made, and where it turns out not to have it.
-func (c *Cluster) asGuardian(ctx context.Context, namespace string, made bool, work func(context.Context) error) error {
-	if !made {
-		if err := work(ctx); !unauthorized(err) {
-			return err
-		}
+// asGuardian does work that needs the role catalyst-guardian in the namespace, again when it has to. Catalyst binds the role to itself in a
+// namespace that it makes, and where it turns out not to have it.
+func (c *Cluster) asGuardian(ctx context.Context, namespace string, work func(context.Context) error) error {
+	if err := work(ctx); !unauthorized(err) {
+		return err
 	}
 	if err := c.bindSelf(ctx, namespace); err != nil {
 		return err

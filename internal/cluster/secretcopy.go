@@ -43,7 +43,11 @@ func (c *Cluster) SyncSecrets(ctx context.Context, id Identity, want []SecretCop
 	if _, err := c.live(ctx, id); err != nil {
 		return fmt.Errorf("copy Secrets to %s: %w", id.Namespace, err)
 	}
-	changes, err := c.secretChanges(ctx, id, want)
+	var changes changes
+	err := c.asGuardian(ctx, id.Namespace, func(ctx context.Context) (err error) {
+		changes, err = c.secretChanges(ctx, id, want)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("copy Secrets to %s: %w", id.Namespace, err)
 	}

@@ -6,11 +6,12 @@ import "time"
 type StepName string
 
 // The steps of a deployment, in the order in which they begin. The queue is there when there was a line to wait in, and began before the
-// deployment. Namespace and fetch run side by side; hooks stand where the chart puts them, before or after what is applied.
+// deployment. Namespace and fetch run side by side, and guard and render do; hooks stand where the chart puts them, before or after what is applied.
 const (
 	StepQueue     StepName = "queue"     // until the limits left a place
-	StepNamespace StepName = "namespace" // the namespace, with what fences it in
+	StepNamespace StepName = "namespace" // the namespace, and the Secrets copied into it
 	StepFetch     StepName = "fetch"     // the chart at the commit
+	StepGuard     StepName = "guard"     // what fences the namespace in
 	StepRender    StepName = "render"    // templates and values
 	StepHooks     StepName = "hooks"     // the chart's own jobs
 	StepApply     StepName = "apply"     // the objects are handed to the API server

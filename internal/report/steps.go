@@ -10,8 +10,9 @@ import (
 // titles word the steps.
 var titles = map[preview.StepName]string{
 	preview.StepQueue:     "wait in line",
-	preview.StepNamespace: "make and guard the namespace",
+	preview.StepNamespace: "make the namespace",
 	preview.StepFetch:     "fetch the chart",
+	preview.StepGuard:     "guard the namespace",
 	preview.StepRender:    "render the chart",
 	preview.StepHooks:     "run the chart's hooks",
 	preview.StepApply:     "apply the objects",

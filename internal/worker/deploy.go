@@ -110,7 +110,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	}
 	defer stop()
 
-	// The namespace needs the chart no more than the chart needs the namespace; a new one gets its service account meanwhile.
+	// The namespace needs the chart no more than the chart needs the namespace.
 	var opened *chart.Chart
 	var uid string
 	var both errgroup.Group // neither stops the other: a request that is cut off in the middle may have made the namespace all the same
@@ -159,7 +159,7 @@ func (w *Worker) rollOut(ctx context.Context, c *claim, p *preview.Preview, star
 	plan.Values.Chart = opened
 	deployed, err := w.Deployer.Deploy(ctx, cluster.DeployRequest{
 		Identity: identity(*p), Attempt: c.Token, Files: opened.Files, Layers: &plan.Values, Version: p.HeadSHA, Timeout: w.left(start),
-		Step: steps.begin,
+		Guards: &plan.Guards, Step: steps.begin,
 	})
 	if err != nil {
 		return "", located(err, opened)
@@ -227,7 +227,7 @@ func (w *Worker) fetch(ctx context.Context, p preview.Preview, plan Plan) (*char
 	return chart.Open(ctx, body, plan.Chart)
 }
 
-// namespace makes sure of the preview's namespace and its guards. One that is on its way out (the pull request was reopened) is waited
+// namespace makes sure of the preview's namespace. One that is on its way out (the pull request was reopened) is waited
 // for: nothing is ever written into it.
 func (w *Worker) namespace(ctx context.Context, c *claim, p preview.Preview, g cluster.Guards) (string, error) {
 	uid, err := w.Deployer.EnsureNamespace(ctx, identity(p), g)

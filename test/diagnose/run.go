@@ -142,7 +142,11 @@ func (t *theatre) one(ctx context.Context, n int, s scene) (r result) {
 		}
 	}()
 	id := cluster.Identity{Namespace: st.namespace, Key: preview.Key{RepositoryID: 5, Number: n + 1}, Repository: "acme/web"}
-	if id.UID, r.err = t.cluster.EnsureNamespace(ctx, id, fence.Wide(st.namespace+".preview.localhost")); r.err != nil {
+	guards := fence.Wide(st.namespace + ".preview.localhost")
+	if id.UID, r.err = t.cluster.EnsureNamespace(ctx, id, guards); r.err != nil {
+		return r
+	}
+	if r.err = t.cluster.KeepGuards(ctx, id, guards); r.err != nil {
 		return r
 	}
 	if s.before != nil {

@@ -136,10 +136,11 @@ func (h *honestPreview) deploy(ctx context.Context, number int) (took time.Durat
 	if err != nil {
 		return 0, err
 	}
-	if id.UID, err = h.cluster.EnsureNamespace(ctx, id, fence.Wide(id.Namespace+"."+h.rig.PreviewDomain)); err != nil {
+	guards := fence.Wide(id.Namespace + "." + h.rig.PreviewDomain)
+	if id.UID, err = h.cluster.EnsureNamespace(ctx, id, guards); err != nil {
 		return 0, err
 	}
-	deployed, err := h.cluster.Deploy(ctx, cluster.DeployRequest{Identity: id, Files: opened.Files, Layers: &chart.ValuesInput{
+	deployed, err := h.cluster.Deploy(ctx, cluster.DeployRequest{Identity: id, Guards: &guards, Files: opened.Files, Layers: &chart.ValuesInput{
 		Chart: opened, ImageRepository: h.rig.Registry + "/hello", ImageTag: "hostile", Host: id.Namespace + "." + h.rig.PreviewDomain, IngressClass: "local", Number: number,
 	}})
 	if err != nil {
