@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -67,7 +66,7 @@ type wait struct {
 	objects   map[objectKey]*unstructured.Unstructured
 	seen      map[schema.GroupVersionResource]bool  // resources of which there was news
 	errs      map[schema.GroupVersionResource]error // why there is none at the moment
-	owners    map[string]*appsv1.ReplicaSet         // by name; see ownerOf
+	owners    map[string]replicaSet                 // by name; see ownerOf
 	runs      map[runKey]time.Time                  // when each was first seen
 	began     time.Time
 	once      bool           // one look, at what was ready before
@@ -82,7 +81,7 @@ func newWait(c *Cluster, id Identity, refs []ObjectRef, limit time.Duration) *wa
 		objects:   map[objectKey]*unstructured.Unstructured{},
 		seen:      map[schema.GroupVersionResource]bool{},
 		errs:      map[schema.GroupVersionResource]error{},
-		owners:    map[string]*appsv1.ReplicaSet{},
+		owners:    map[string]replicaSet{},
 		runs:      map[runKey]time.Time{},
 		began:     time.Now(),
 	}

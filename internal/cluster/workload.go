@@ -66,30 +66,41 @@ func (w *wait) ownerOf(ctx context.Context, pod *corev1.Pod) diagnose.Ref {
 // deploymentOf gives the Deployment that a ReplicaSet is the present revision of. ReplicaSets are read when one of their pods is of interest
 // and not watched: nearly always none is.
 func (w *wait) deploymentOf(ctx context.Context, name string) diagnose.Ref {
-	set := w.owners[name]
-	if set == nil {
-		var err error
-		if set, err = w.c.client.AppsV1().ReplicaSets(w.id.Namespace).Get(ctx, name, metav1.GetOptions{}); err != nil {
+	known := w.owners[name]
+	read := func(at string) bool {
+		set, err := w.c.client.AppsV1().ReplicaSets(w.id.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
 			w.c.log.DebugContext(ctx, "owner of a pod not read", "namespace", w.id.Namespace, "replicaset", name, "err", err)
-			return diagnose.Ref{}
+			return false
 		}
+		known = replicaSet{set, at}
+		w.owners[name] = known
+		return true
 	}
-	owner := metav1.GetControllerOf(set)
+	if known.set == nil && !read("") {
+		return diagnose.Ref{}
+	}
+	owner := metav1.GetControllerOf(known.set)
 	if owner == nil {
 		return diagnose.Ref{Kind: "ReplicaSet", Name: name}
 	}
 	deployment := w.observed("Deployment", owner.Name)
-	const revision = "deployment.kubernetes.io/revision"
 	if deployment == nil {
 		return diagnose.Ref{}
 	}
-	if deployment.GetAnnotations()[revision] != set.Annotations[revision] {
-		// A ReplicaSet gets a new revision when the Deployment goes back to it: read it again next time.
-		delete(w.owners, name)
+	const revision = "deployment.kubernetes.io/revision"
+	now := deployment.GetAnnotations()[revision]
+	// A ReplicaSet gets a new revision when the Deployment goes back to it, before the Deployment says that it has it.
+	if known.set.Annotations[revision] != now && known.at != now && !read(now) || known.set.Annotations[revision] != now {
 		return diagnose.Ref{}
 	}
-	w.owners[name] = set
 	return diagnose.Ref{Kind: "Deployment", Name: owner.Name}
+}
+
+// replicaSet is one as it was read when its Deployment was at a revision.
+type replicaSet struct {
+	set *appsv1.ReplicaSet
+	at  string
 }
 
 // observed returns an object of the release once its controller has seen what was applied; until then, what is known of its
