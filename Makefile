@@ -16,7 +16,7 @@ SIMULATED = tools/run testbed $(if $(STRICT),-stop) -simulated simulated
 DEMO_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),-kubeconfig $(KUBECONFIG) $(if $(REGISTRY),-registry $(REGISTRY)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults storm fuzz foreign screenshots bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
+.PHONY: help run build demo demo-once test e2e diagnose-table simulate mutants hostile killpoints faults storm load fuzz foreign screenshots bench bench-50 lint generate migration verify cluster-up cluster-down needs-go needs-git
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ storm: needs-go ## change a pull request 300 times in a minute before three proc
 
 hostile: needs-go ## show what becomes of charts that mean harm, and that an honest preview beside them keeps its time
 	go run ./test/hostile
+
+load: needs-go ## keep 200 pages of 50 previews open, then follow 5,000 lines a second and a log through cut connections
+	go run ./test/load
+	go run ./test/load -logs
 
 fuzz: needs-go needs-git ## fuzz what reads foreign input, each target for TIME (10m; ONLY=regexp)
 	tools/fuzz $(or $(TIME),10m) '$(ONLY)'

@@ -26,6 +26,8 @@ func main() {
 		sick     = flag.Bool("sick", false, "never answer /healthz with 200")
 		exit     = flag.Int("exit", -1, "do nothing but print a line and end with this code: for jobs")
 		leak     = flag.Bool("leak", false, "print $CANARY in several encodings and crash, with exit code 4")
+		chatter  = flag.Int("chatter", 0, "print this many numbered lines a second, for as long as -chattering says")
+		talks    = flag.Duration("chattering", time.Minute, "how long")
 		stubborn = flag.Bool("stubborn", false, "ignore SIGTERM")
 	)
 	flag.Parse()
@@ -75,10 +77,29 @@ func main() {
 		}
 	})
 	http.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, commit) })
+	if *chatter > 0 {
+		go printLines(*chatter, *talks)
+	}
 	slog.Info("listening", "address", *listen)
 	if err := http.ListenAndServe(*listen, nil); err != nil {
 		slog.Error("serve", "address", *listen, "err", err)
 		os.Exit(1)
+	}
+}
+
+// printLines prints numbered lines, perSecond of them, in a hundred pieces each second.
+func printLines(perSecond int, lasts time.Duration) {
+	started, n := time.Now(), 0
+	for range time.Tick(10 * time.Millisecond) {
+		since := min(time.Since(started), lasts)
+		var piece strings.Builder
+		for ; n < int(since.Seconds()*float64(perSecond)); n++ {
+			fmt.Fprintf(&piece, "line %09d\n", n)
+		}
+		fmt.Print(piece.String())
+		if since == lasts {
+			return
+		}
 	}
 }
 

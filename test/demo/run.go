@@ -77,7 +77,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := s.play(ctx); err != nil {
 		return err
 	}
-	if link := s.signIn(); link != "" {
+	if link := s.server.LoginLink(); link != "" {
 		s.say("Catalyst's own pages, by a link that works once: %s", link)
 	}
 	if !o.once {
@@ -106,17 +106,6 @@ func findCluster(ctx context.Context, o options) (*rig.Cluster, error) {
 		return nil, errors.New("-kubeconfig needs -registry: where do images go that your cluster can pull?")
 	}
 	return &rig.Cluster{Name: o.name, Kubeconfig: o.kubeconfig, Registry: o.registry, RouterPort: o.routerPort, PreviewDomain: "preview.localhost"}, nil
-}
-
-// signIn is the link to Catalyst's pages that stands in its log; empty when there is none.
-func (s *show) signIn() string {
-	log, err := os.ReadFile(s.server.LogFile())
-	if err != nil {
-		return ""
-	}
-	_, rest, _ := strings.Cut(string(log), ` link="`)
-	link, _, _ := strings.Cut(rest, `"`)
-	return link
 }
 
 // play opens the pull request and pushes to it.

@@ -29,7 +29,7 @@ func mixedScenes(i images) []scene {
 			chart: chart(deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "database", 5432, intstr.FromInt(8080)))},
 		{name: "target-port-explains-crash", want: diagnose.CodeRoute, words: []string{`Service "db"`, "5432", "listens on 8080"}, fix: "targetPort", known: ended(1),
 			chart: chart(deployment(i, "web", args("-dial", "db:5432")), deployment(i, "db"), service("db", "db", 5432, intstr.FromInt(5432)))},
-		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{"storage class"}, fix: "class", known: event("FailedBinding", "", 1), chart: chart(claim(""), db,
+		{name: "claim-explains-all", want: diagnose.CodeClaim, words: []string{`"fast"`}, fix: "class", known: event("ProvisioningFailed", "", 1), chart: chart(claim("fast"), db,
 			deployment(i, "web", args("-dial", "db:5432")),
 			deployment(i, "db", volume("data", "/data", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}})))},
 		{name: "image-and-secret", want: diagnose.CodeImageNotFound, also: diagnose.CodeContainerConfig, words: []string{"nowhere:1", `Secret "token"`}, fix: "build", known: waiting("ErrImagePull", "ImagePullBackOff"),

@@ -28,7 +28,7 @@ func placeScenes(i images) []scene {
 		{name: "node-label", want: diagnose.CodeUnschedulable, words: []string{"disk=nvme"}, fix: "nodeSelector", known: noNode, chart: chart(deployment(i, "web", selector("disk", "nvme")))},
 		{name: "node-taint", want: diagnose.CodeUnschedulable, words: []string{"taint"}, fix: "toleration", known: noNode, before: taintedNode, chart: chart(deployment(i, "web", selector("diagnose.example.com/pool", "gpu")))},
 		{name: "no-room", want: diagnose.CodeNoCapacity, words: []string{"4Ti", "memory"}, fix: "requests", known: noNode, chart: chart(deployment(i, "web", memory("4Ti")))},
-		{name: "claim-without-class", want: diagnose.CodeClaim, words: []string{`"data"`, "storage class"}, fix: "class", known: event("FailedBinding", "", 1), chart: chart(claim(""), deployment(i, "web", uses("data")))},
+		{name: "claim-without-class", want: diagnose.CodeAdmission, words: []string{`"data"`, "storage classes of previews are fast"}, fix: "operator", chart: chart(claim(""), deployment(i, "web", uses("data")))},
 		{name: "claim-of-unknown-class", want: diagnose.CodeClaim, words: []string{`"fast"`}, fix: "class", known: event("ProvisioningFailed", "", 1), chart: chart(claim("fast"), deployment(i, "web", uses("data")))},
 		{name: "claim-missing", want: diagnose.CodeContainerConfig, words: []string{`PersistentVolumeClaim "data"`}, fix: "chart", known: noNode, chart: chart(deployment(i, "web", uses("data")))},
 	}

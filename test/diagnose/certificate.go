@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -35,6 +36,20 @@ func certificates(ctx context.Context, s *stage) error {
 	s.cleanup(func(ctx context.Context) error {
 		return s.objects.Resource(definitions).Delete(ctx, d.GetName(), metav1.DeleteOptions{})
 	})
+	// As an operator lets previews have them (docs/guards.md), for deployers and Catalyst alike.
+	role := &rbacv1.Role{ObjectMeta: meta("certificates"), Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{certificateV.Group}, Resources: []string{certificateV.Resource}, Verbs: []string{"get", "list", "watch", "create", "patch", "delete"},
+	}}}
+	if _, err := s.admin.RbacV1().Roles(s.namespace).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: meta("certificates"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:serviceaccounts"}},
+	}
+	if _, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		return err
+	}
 	return until(ctx, time.Minute, "the cluster knows certificates", func() (bool, error) {
 		_, err := s.objects.Resource(certificateV).Namespace(s.namespace).List(ctx, metav1.ListOptions{})
 		if apierrors.IsNotFound(err) {

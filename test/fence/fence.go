@@ -19,6 +19,7 @@ func Wide(host string) cluster.Guards {
 			Limit:   cluster.Resources{CPU: "1", Memory: "512Mi", EphemeralStorage: "1Gi"},
 			Max:     cluster.Resources{CPU: "1k", Memory: "64Ti", EphemeralStorage: "64Ti"},
 		},
-		Network: cluster.Network{DNSNamespaces: "kubernetes.io/metadata.name=kube-system"},
+		StorageClasses: []string{"fast"}, // no cluster of the tests has it
+		Network:        cluster.Network{DNSNamespaces: "kubernetes.io/metadata.name=kube-system"},
 	}
 }

@@ -156,6 +156,17 @@ func (c *Catalyst) Log() string {
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
+// LoginLink is the link to the server's pages that stands in its log, and works once; empty when there is none.
+func (c *Catalyst) LoginLink() string {
+	log, err := os.ReadFile(c.LogFile())
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(log), ` link="`)
+	link, _, _ := strings.Cut(rest, `"`)
+	return link
+}
+
 // Page fetches a page of the preview as a browser on this machine would and returns its status and text. *.localhost is
 // loopback for browsers and curl, but not for every resolver, so the name goes into the request and the address into the dialer.
 func Page(ctx context.Context, pageURL string) (int, string, error) {
