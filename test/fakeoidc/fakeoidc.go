@@ -42,11 +42,21 @@ type Server struct {
 // Start starts a provider, until the test ends.
 func Start(t *testing.T) *Server {
 	t.Helper()
+	s, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// New starts a provider, until Close is called.
+func New() (*Server, error) {
 	s := &Server{codes: map[string]url.Values{}}
 	for _, key := range []**rsa.PrivateKey{&s.key, &s.other} {
 		var err error
 		if *key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 	mux := http.NewServeMux()
@@ -55,8 +65,7 @@ func Start(t *testing.T) *Server {
 	mux.HandleFunc("GET /authorize", s.authorize)
 	mux.HandleFunc("POST /token", s.token)
 	s.Server = httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	return s
+	return s, nil
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

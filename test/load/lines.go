@@ -42,6 +42,10 @@ func lines(ctx context.Context, lasts time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
+	browser, err := s.signIn(ctx, "Reader")
+	if err != nil {
+		return err
+	}
 	binary, err := talker(ctx)
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func lines(ctx context.Context, lasts time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := quick.follow(ctx, s.server.URL, s.browser.Jar); err != nil {
+	if err := quick.follow(ctx, s.server.URL, browser.Jar); err != nil {
 		return err
 	}
 	r.Lines, r.Violations = quick.got, quick.wrong
@@ -84,7 +88,7 @@ func lines(ctx context.Context, lasts time.Duration) (err error) {
 			}
 		}
 	})
-	err = slow.follow(ctx, "http://"+way.Address(), s.browser.Jar)
+	err = slow.follow(ctx, "http://"+way.Address(), browser.Jar)
 	stop()
 	cuts.Wait()
 	if err != nil {

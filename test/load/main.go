@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"catalyst.dev/catalyst/test/fakeoidc"
 	"catalyst.dev/catalyst/test/rig"
 )
 
@@ -44,12 +45,12 @@ func main() {
 	}
 }
 
-// site is a Catalyst as it is released, with somebody signed in.
+// site is a Catalyst as it is released, and a provider at which people sign in to it.
 type site struct {
 	cluster *rig.Cluster
 	github  *rig.GitHub
 	server  *rig.Catalyst
-	browser *http.Client // has the session
+	people  *fakeoidc.Server
 	undo    []func() error
 }
 
@@ -79,18 +80,30 @@ func start(ctx context.Context, name string, flags ...string) (s *site, err erro
 	config := rig.Config(listen, s.github, s.cluster)
 	config["log"] = map[string]any{"level": "info"}
 	config["public_url"] = "http://" + listen
-	config["access"] = map[string]any{"login_link": true}
+	if s.people, err = fakeoidc.New(); err != nil {
+		return s, err
+	}
+	s.undo = append(s.undo, func() error { s.people.Close(); return nil })
+	config["access"] = map[string]any{"oidc": map[string]any{
+		"issuer": s.people.URL, "client_id": fakeoidc.ClientID, "client_secret": fakeoidc.ClientSecret, "viewer_groups": []string{"team"},
+	}}
 	if s.server, err = rig.StartCatalyst(ctx, binary, dir, config); err != nil {
 		return s, err
 	}
 	s.undo = append(s.undo, s.server.Stop)
+	return s, nil
+}
+
+// signIn signs somebody in, and returns the browser. One at a time.
+func (s *site) signIn(ctx context.Context, name string) (*http.Client, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	s.browser = &http.Client{Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	s.undo = append(s.undo, func() error { s.browser.CloseIdleConnections(); return nil })
-	return s, s.fetch(ctx, s.server.LoginLink())
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	s.undo = append(s.undo, func() error { browser.CloseIdleConnections(); return nil })
+	s.people.Person = fakeoidc.Claims{"sub": name, "name": name, "groups": []string{"team"}}
+	return browser, fetch(ctx, browser, s.server.URL+"/login/oidc")
 }
 
 // end undoes what start did, the last first, and adds what goes wrong to err. The cluster stays, for the next run.

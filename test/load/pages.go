@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	tabs      = 4  // that each person keeps open
 	readers   = 20 // pages that people open, each second
 	pushes    = 3 * time.Second
 	memoryBar = 250 // MiB
@@ -69,6 +70,12 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 	fmt.Printf("%d previews are ready\n", previews)
 
 	c := &crowd{site: s}
+	browsers := make([]*http.Client, (streams+tabs-1)/tabs)
+	for i := range browsers {
+		if browsers[i], err = s.signIn(ctx, fmt.Sprint("Person ", i)); err != nil {
+			return err
+		}
+	}
 	looking, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for i := range streams {
@@ -77,7 +84,7 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 			about := fmt.Sprintf("/acme/hello/%d", pulls[i%previews].Number())
 			path, live = "/p"+about, "/live"+about
 		}
-		running.Go(func() { c.watch(looking, path, live) })
+		running.Go(func() { c.watch(looking, browsers[i/tabs], path, live) })
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond): // they do not all come in the same moment
@@ -86,7 +93,7 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 	err = rig.Until(ctx, time.Minute, "all streams are open", func() (bool, error) { return c.open.Load() == int64(streams), c.failed() })
 	if err == nil {
 		fmt.Printf("%d streams are open\n", streams)
-		running.Go(func() { c.read(looking, pulls) })
+		running.Go(func() { c.read(looking, browsers, pulls) })
 		err = push(ctx, s, pulls, lasts)
 	}
 	kept := c.open.Load()
@@ -142,14 +149,14 @@ func push(ctx context.Context, s *site, pulls []*fakegithub.Pull, lasts time.Dur
 }
 
 // watch is one open page: it fetches the page, and again whenever its stream says that something changed.
-func (c *crowd) watch(ctx context.Context, path, live string) {
-	c.fetch(ctx, path)
+func (c *crowd) watch(ctx context.Context, browser *http.Client, path, live string) {
+	c.fetch(ctx, browser, path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.site.server.URL+live, nil)
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	resp, err := c.site.browser.Do(req)
+	resp, err := browser.Do(req)
 	if err != nil {
 		c.fail(err)
 		return
@@ -161,11 +168,28 @@ func (c *crowd) watch(ctx context.Context, path, live string) {
 	}
 	c.open.Add(1)
 	defer c.open.Add(-1)
+	// As the pages' script does: what is told while the page is being fetched is one more fetch, a moment later.
+	told := make(chan struct{}, 1)
+	var showing sync.WaitGroup
+	defer showing.Wait()
+	defer close(told)
+	showing.Go(func() {
+		for range told {
+			c.fetch(ctx, browser, path)
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
 	in := bufio.NewScanner(resp.Body)
 	for in.Scan() {
 		if strings.HasPrefix(in.Text(), "event: change") {
 			c.changes.Add(1)
-			c.fetch(ctx, path)
+			select {
+			case told <- struct{}{}:
+			default:
+			}
 		}
 	}
 	if ctx.Err() == nil {
@@ -174,7 +198,7 @@ func (c *crowd) watch(ctx context.Context, path, live string) {
 }
 
 // read is people who open pages, whether or not the ones before have come.
-func (c *crowd) read(ctx context.Context, pulls []*fakegithub.Pull) {
+func (c *crowd) read(ctx context.Context, browsers []*http.Client, pulls []*fakegithub.Pull) {
 	ticker := time.NewTicker(time.Second / readers)
 	defer ticker.Stop()
 	var reading sync.WaitGroup
@@ -186,14 +210,14 @@ func (c *crowd) read(ctx context.Context, pulls []*fakegithub.Pull) {
 		case <-ticker.C:
 		}
 		about := fmt.Sprintf("/p/acme/hello/%d", pulls[rand.IntN(len(pulls))].Number())
-		paths := []string{"/", "/", about, about, about + "/resources", about + "/events", about + "/config", "/queue", "/deliveries"}
-		reading.Go(func() { c.fetch(ctx, paths[rand.IntN(len(paths))]) })
+		paths := []string{"/", "/", about, about, about + "/resources", about + "/events", about + "/config", "/queue"}
+		reading.Go(func() { c.fetch(ctx, browsers[rand.IntN(len(browsers))], paths[rand.IntN(len(paths))]) })
 	}
 }
 
-func (c *crowd) fetch(ctx context.Context, path string) {
+func (c *crowd) fetch(ctx context.Context, browser *http.Client, path string) {
 	started := time.Now()
-	err := c.site.fetch(ctx, c.site.server.URL+path)
+	err := fetch(ctx, browser, c.site.server.URL+path)
 	if ctx.Err() != nil {
 		return
 	}
@@ -218,12 +242,12 @@ func (c *crowd) failed() error {
 }
 
 // fetch reads a whole page.
-func (s *site) fetch(ctx context.Context, address string) error {
+func fetch(ctx context.Context, browser *http.Client, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := s.browser.Do(req)
+	resp, err := browser.Do(req)
 	if err != nil {
 		return err
 	}
