@@ -1,9 +1,13 @@
 package ui
 
 import (
+	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"catalyst.dev/catalyst/internal/access"
@@ -35,6 +39,54 @@ type group struct {
 type listed struct {
 	preview.Preview
 	Use usage.Now
+	Row template.HTML
+}
+
+// rows are rows of the list as they were made before. Whoever keeps the list open fetches it when anything changes, all in the same moment, and
+// nearly all rows of it are the same then. Safe for concurrent use.
+type rows struct {
+	mu   sync.Mutex
+	made map[rowKey]template.HTML
+}
+
+// rowKey is all that a row shows.
+type rowKey struct {
+	repository, title, author, code, cause, live, head, url, ago string
+	number                                                       int
+	status                                                       preview.Status
+	changed                                                      time.Time
+	use                                                          usage.Now
+}
+
+// maxRows bounds the memory; when there are so many, all are made anew.
+const maxRows = 2000
+
+func (r *rows) of(l listed) (template.HTML, error) {
+	k := rowKey{
+		repository: l.Repository, title: l.Title, author: l.Author, live: l.LiveSHA, head: l.HeadSHA, url: l.URL, ago: ago(time.Now(), l.ChangedAt),
+		number: l.Number, status: l.Status, changed: l.ChangedAt, use: l.Use,
+	}
+	if l.Diagnosis != nil {
+		k.code, k.cause = l.Diagnosis.Code, l.Diagnosis.Cause
+	}
+	r.mu.Lock()
+	row, known := r.made[k]
+	r.mu.Unlock()
+	if known {
+		return row, nil
+	}
+	var b strings.Builder
+	if err := pages()["previews.html"].ExecuteTemplate(&b, "row", l); err != nil {
+		return "", fmt.Errorf("row of %s: %w", l.Ref(), err)
+	}
+	row = template.HTML(b.String()) //nolint:gosec // a template of ours has made it
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.made) >= maxRows || r.made == nil {
+		r.made = map[rowKey]template.HTML{}
+	}
+	r.made[k] = row
+	return row, nil
 }
 
 var statuses = []string{"current", "failed", "degraded", "blocked", "queued", "pending", "deploying", "running", "deleting", "deleted", "all"}
@@ -58,12 +110,15 @@ func (u *ui) previews(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := listView{Filter: f, Statuses: statuses, More: last.ID != "", Filtered: f.Repository+f.Author+f.Text != "" || f.Status != "current"}
-	v.Groups = u.grouped(list)
+	if v.Groups, err = u.grouped(list); err != nil {
+		u.fail(w, r, err)
+		return
+	}
 	u.show(w, r, "previews.html", view{Title: "Previews", Section: "previews", Live: "/live", Every: 2 * refreshed, Data: v})
 }
 
 // grouped puts what needs somebody first.
-func (u *ui) grouped(list []preview.Preview) []group {
+func (u *ui) grouped(list []preview.Preview) ([]group, error) {
 	groups := []group{{Name: "Needs attention"}, {Name: "Under way"}, {Name: "Running"}, {Name: "Deleted"}}
 	for _, p := range list {
 		i := 2
@@ -75,9 +130,14 @@ func (u *ui) grouped(list []preview.Preview) []group {
 		case preview.StatusDeleted:
 			i = 3
 		}
-		groups[i].Previews = append(groups[i].Previews, listed{p, u.Usage.Now(p.Namespace)})
+		l := listed{Preview: p, Use: u.Usage.Now(p.Namespace)}
+		var err error
+		if l.Row, err = u.rows.of(l); err != nil {
+			return nil, err
+		}
+		groups[i].Previews = append(groups[i].Previews, l)
 	}
-	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Previews) == 0 })
+	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Previews) == 0 }), nil
 }
 
 // head is what stands above everything about a preview.

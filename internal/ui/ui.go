@@ -73,11 +73,14 @@ type Options struct {
 	Version    string
 }
 
-type ui struct{ Options }
+type ui struct {
+	Options
+	rows rows
+}
 
 // Register puts the pages on the mux.
 func Register(mux *access.Mux, o Options) {
-	u := &ui{o}
+	u := &ui{Options: o}
 	mux.HandleFunc("GET /static/{file}", static)
 	mux.HandleFunc("GET /login", u.login)
 	mux.HandleFunc("GET /{$}", u.previews)
