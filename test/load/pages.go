@@ -135,7 +135,7 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 func push(ctx context.Context, s *site, pulls []*fakegithub.Pull, lasts time.Duration) error {
 	ticker := time.NewTicker(pushes)
 	defer ticker.Stop()
-	for i := 0; i < int(lasts/pushes); i++ {
+	for i := range int(lasts / pushes) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
