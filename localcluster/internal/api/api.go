@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,9 +52,19 @@ func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.do(ctx, http.MethodDelete, path, nil, nil)
 }
 
-// Apply makes the object at path what obj says, creating it if needed. Fields obj does not name are left alone.
+// Apply makes the object at path what obj says, creating it if needed. Fields obj does not name are left alone. An API server that has only just
+// begun, on a machine that is busy, may not answer in time: it is asked again, which does no harm.
 func (c *Client) Apply(ctx context.Context, path string, obj any) error {
-	return c.do(ctx, http.MethodPatch, path+"?fieldManager=localcluster&force=true", obj, nil)
+	const attempts = 5
+	var err error
+	for range attempts {
+		err = c.do(ctx, http.MethodPatch, path+"?fieldManager=localcluster&force=true", obj, nil)
+		var late net.Error
+		if !errors.As(err, &late) || !late.Timeout() || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
