@@ -12,7 +12,7 @@ import (
 )
 
 // Claim takes the job of the kind that is due longest, under a lease of ttl. preview.ErrNotFound when none is due, or when
-// another claimer took it in the same moment: NextDue tells. A job whose holder died is due again when its lease runs out; of
+// another claimer took it in the same moment: Due tells. A job whose holder died is due again when its lease runs out; of
 // several claimers, in whatever process, exactly one gets it. All claimers of a kind give the same ttl: a lease of more than twice as
 // long is taken for one of a clock that has gone back, and ends as if it were given now.
 func (s *Store) Claim(ctx context.Context, kind preview.JobKind, holder string, ttl time.Duration) (preview.Job, error) {
@@ -100,21 +100,34 @@ func (s *Store) Request(ctx context.Context, previewID string, jobs ...preview.J
 	})
 }
 
-// NextDue returns how long it is until a job becomes due: zero when one is, preview.ErrNotFound when there is none.
-func (s *Store) NextDue(ctx context.Context) (wait time.Duration, err error) {
-	err = s.tx(ctx, scope{}, func(q *db.Queries, now int64) (bool, error) {
-		at, err := q.NextDue(ctx)
-		switch {
-		case err != nil:
-			return false, err
-		case at == 0:
-			return false, sql.ErrNoRows
-		}
-		wait = max(0, time.Duration(at-now)*time.Millisecond)
-		return false, nil
-	})
+// Due returns, for each kind of which a job is open, how long it is until one can be claimed: zero when one can. It is a plain read, and
+// only a hint: Claim decides.
+func (s *Store) Due(ctx context.Context) (map[preview.JobKind]time.Duration, error) {
+	now, err := s.now(ctx, clean{s.sql})
 	if err != nil {
-		return 0, notFound(err, "look for the next job")
+		return nil, fmt.Errorf("ask the database for its time: %w", err)
 	}
-	return wait, nil
+	rows, err := s.q.DueJobs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for due jobs: %w", err)
+	}
+	due := make(map[preview.JobKind]time.Duration, len(rows))
+	for _, r := range rows {
+		due[preview.JobKind(r.Kind)] = max(0, time.Duration(r.DueAt-now)*time.Millisecond)
+	}
+	return due, nil
+}
+
+// Generations returns the newest generation of every job whose last claim is the holder's and has not ended. It is a plain read, which
+// prolongs no lease and does not say that one lasts.
+func (s *Store) Generations(ctx context.Context, holder string) (map[preview.Fence]int64, error) {
+	rows, err := s.q.HeldJobs(ctx, holder)
+	if err != nil {
+		return nil, fmt.Errorf("look for what was asked for again: %w", err)
+	}
+	newest := make(map[preview.Fence]int64, len(rows))
+	for _, r := range rows {
+		newest[preview.Fence{Kind: preview.JobKind(r.Kind), PreviewID: r.PreviewID, Token: r.Token}] = r.Generation
+	}
+	return newest, nil
 }

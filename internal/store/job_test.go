@@ -80,8 +80,12 @@ func TestAskedForWhileRunning(t *testing.T) {
 		if _, err := s.Claim(t.Context(), preview.JobReconcile, "other", time.Minute); !errors.Is(err, preview.ErrNotFound) {
 			t.Fatalf("claimed while leased: %v", err)
 		}
-		if g, err := s.Renew(t.Context(), job.Fence(), time.Minute); err != nil || g <= job.Generation {
+		g, err := s.Renew(t.Context(), job.Fence(), time.Minute)
+		if err != nil || g <= job.Generation {
 			t.Errorf("Renew = %d, %v, want more than %d", g, err, job.Generation)
+		}
+		if seen, err := s.Generations(t.Context(), job.Holder); err != nil || len(seen) != 1 || seen[job.Fence()] != g {
+			t.Errorf("Generations = %v, %v, want %d of the one job that is held", seen, err, g)
 		}
 		if err := s.Finish(t.Context(), job.Fence(), job.Generation); err != nil {
 			t.Fatal(err)
@@ -90,8 +94,11 @@ func TestAskedForWhileRunning(t *testing.T) {
 		if err := s.Finish(t.Context(), again.Fence(), again.Generation); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.NextDue(t.Context()); !errors.Is(err, preview.ErrNotFound) {
-			t.Errorf("NextDue after all is done: %v, want ErrNotFound", err)
+		if due, err := s.Due(t.Context()); err != nil || len(due) != 0 {
+			t.Errorf("Due after all is done: %v, %v, want nothing", due, err)
+		}
+		if seen, err := s.Generations(t.Context(), again.Holder); err != nil || len(seen) != 0 {
+			t.Errorf("Generations after all is done: %v, %v, want none", seen, err)
 		}
 	})
 }
@@ -132,8 +139,8 @@ func TestRetryAskedMeanwhile(t *testing.T) {
 		if err := s.Retry(t.Context(), again.Fence(), preview.Retry{Covered: again.Generation, Delay: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		if wait, err := s.NextDue(t.Context()); err != nil || wait < time.Minute {
-			t.Errorf("when nothing was asked for meanwhile it is due in %s, %v; want an hour", wait, err)
+		if due, err := s.Due(t.Context()); err != nil || due[preview.JobReconcile] < time.Minute {
+			t.Errorf("when nothing was asked for meanwhile it is due in %v, %v; want an hour", due, err)
 		}
 	})
 }

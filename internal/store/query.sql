@@ -150,8 +150,12 @@ WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_unt
 UPDATE jobs SET attempt = @attempt, not_before = CASE WHEN generation > @covered THEN @now ELSE @not_before END, since = @now, holder = '', lease_until = 0, last_error = @last_error
 WHERE kind = @kind AND preview_id = @preview_id AND token = @token AND lease_until > @now;
 
--- name: NextDue :one
-SELECT CAST(COALESCE(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE lease_until END), 0) AS BIGINT) AS due_at FROM jobs WHERE done < generation;
+-- name: DueJobs :many
+SELECT kind, CAST(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE lease_until END) AS BIGINT) AS due_at FROM jobs
+WHERE done < generation GROUP BY kind;
+
+-- name: HeldJobs :many
+SELECT kind, preview_id, token, generation FROM jobs WHERE done < generation AND holder = @holder;
 
 -- name: CountJobs :many
 SELECT kind, COUNT(*) AS jobs FROM jobs WHERE done < generation GROUP BY kind;

@@ -93,7 +93,7 @@ CREATE TABLE jobs (
     last_error  TEXT   NOT NULL,
     PRIMARY KEY (kind, preview_id)
 );
-CREATE INDEX jobs_due ON jobs (not_before);
+CREATE INDEX jobs_open ON jobs (kind, not_before) WHERE done < generation;
 
 CREATE TABLE approvals (
     id                 TEXT   NOT NULL PRIMARY KEY,

@@ -66,9 +66,13 @@ func waitAndClaim(ctx context.Context, s *store.Store, kind preview.JobKind) (pr
 		if !errors.Is(err, preview.ErrNotFound) {
 			return j, err
 		}
-		wait, err := s.NextDue(ctx)
+		due, err := s.Due(ctx)
 		if err != nil {
 			return j, err
+		}
+		wait, open := due[kind]
+		if !open {
+			return j, preview.ErrNotFound
 		}
 		select {
 		case <-ctx.Done():

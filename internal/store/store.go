@@ -87,7 +87,7 @@ func (s *Store) openSQLite(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.sql = sql.OpenDB(s.through(connector))
+	s.sql = sql.OpenDB(s.through(reusing{connector}))
 	return nil
 }
 

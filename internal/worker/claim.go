@@ -15,6 +15,7 @@ type claim struct {
 	preview.Job
 	ctx    context.Context //nolint:containedctx // the claim's life is what the context stands for
 	asked  chan struct{}   // receives when the job was asked for again since it was last covered
+	doubt  chan struct{}   // receives when the lease may be lost
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	born   time.Time      // with a monotonic reading, so that a clock that is set changes nothing
@@ -22,19 +23,18 @@ type claim struct {
 	steps  []preview.Step // of a deployment that was stopped; only the job's own goroutine touches it
 
 	mu      sync.Mutex
-	newest  int64 // generation at the last renewal
+	newest  int64 // generation when the queue was asked last
 	covered int64 // generation that the work so far answers
 }
 
-// hold keeps the lease until release: renewed every third of its time, and at once when the queue was poked.
+// hold keeps the lease until release: renewed every third of its time, and at once when it is in doubt.
 // asked is when the claim was asked for: the lease cannot last longer than from then on.
 func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *claim {
-	c := &claim{Job: job, born: asked, asked: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
+	c := &claim{Job: job, born: asked, asked: make(chan struct{}, 1), doubt: make(chan struct{}, 1), done: make(chan struct{}), newest: job.Generation, covered: job.Generation}
 	c.ctx, c.cancel = context.WithCancelCause(preview.WithLease(ctx, c.held))
 	c.until.Store(int64(w.writing()))
-	poke := make(chan struct{}, 1)
 	w.mu.Lock()
-	w.running[job.Fence()] = poke
+	w.running[job.Fence()] = c
 	w.mu.Unlock()
 	go func() {
 		defer close(c.done)
@@ -49,7 +49,7 @@ func (w *Worker) hold(ctx context.Context, job preview.Job, asked time.Time) *cl
 			select {
 			case <-c.ctx.Done():
 				return
-			case <-poke:
+			case <-c.doubt:
 			case <-ticker.C:
 			}
 			asked := time.Since(c.born)

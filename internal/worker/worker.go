@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,7 +27,8 @@ type Queue interface {
 	Renew(ctx context.Context, f preview.Fence, ttl time.Duration) (generation int64, err error)
 	Finish(ctx context.Context, f preview.Fence, generation int64) error
 	Retry(ctx context.Context, f preview.Fence, r preview.Retry) error
-	NextDue(ctx context.Context) (time.Duration, error)
+	Due(ctx context.Context) (map[preview.JobKind]time.Duration, error)
+	Generations(ctx context.Context, holder string) (map[preview.Fence]int64, error)
 	Wake() <-chan struct{}
 	Request(ctx context.Context, previewID string, jobs ...preview.JobRequest) error
 }
@@ -161,10 +163,10 @@ type Worker struct {
 	Options
 
 	mu      sync.Mutex
-	running map[preview.Fence]chan struct{} // poked when the job may have been asked for again
-	waiting map[string]int64                // see stillWaits
-	refused map[refusal]time.Time           // see turnedAway
-	alarmed time.Time                       // see alarm
+	running map[preview.Fence]*claim
+	waiting map[string]int64      // see stillWaits
+	refused map[refusal]time.Time // see turnedAway
+	alarmed time.Time             // see alarm
 }
 
 // New returns a worker; Run starts it.
@@ -172,7 +174,7 @@ func New(o Options) *Worker {
 	if o.Observe == nil {
 		o.Observe = func(preview.JobKind, string, time.Duration) {}
 	}
-	return &Worker{Options: o, running: map[preview.Fence]chan struct{}{}, waiting: map[string]int64{}, refused: map[refusal]time.Time{}}
+	return &Worker{Options: o, running: map[preview.Fence]*claim{}, waiting: map[string]int64{}, refused: map[refusal]time.Time{}}
 }
 
 // Run claims and runs jobs until ctx ends, then stops what runs, gives the leases back and returns. What was not finished
@@ -193,6 +195,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	singletons := false
+	var complete time.Time // when every kind was tried last, whatever the queue held for due
 	for {
 		if !singletons { // until the database is there to take it
 			err := w.Queue.Request(ctx, "", preview.JobRequest{Kind: preview.JobSweep}, preview.JobRequest{Kind: preview.JobHealth})
@@ -200,16 +203,29 @@ func (w *Worker) Run(ctx context.Context) error {
 				w.Log.Error("ask for the sweep", "error", err)
 			}
 		}
-		for _, kind := range kinds {
-			w.claim(ctx, kind, slots[kind], freed, &wg)
+		// Claims write, so that they are made where one can succeed; a clock that was set back is found out by trying all the same.
+		due, err := w.Queue.Due(ctx)
+		all := err != nil || time.Since(complete) >= w.Poll
+		if all {
+			complete = time.Now()
+			w.see(ctx)
 		}
-		timer := time.NewTimer(w.idle(ctx))
+		started := false
+		for _, kind := range kinds {
+			if wait, open := due[kind]; all || open && wait == 0 {
+				started = w.claim(ctx, kind, slots[kind], freed, &wg) || started
+			}
+		}
+		if started {
+			continue // there may be more of what was due
+		}
+		timer := time.NewTimer(w.idle(due, slots))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		case <-w.Queue.Wake():
-			w.pokeRunning()
+			w.see(ctx)
 		case <-freed:
 		case <-timer.C:
 		}
@@ -217,49 +233,71 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// claim starts jobs of the kind while there are free slots and due jobs.
-func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) {
-	for ctx.Err() == nil {
+// claim starts a job of the kind when there is a free slot and one is due, and reports whether it did.
+func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case slots <- struct{}{}:
+	default:
+		return false
+	}
+	asked := time.Now()
+	job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
+	if err != nil {
+		<-slots
+		if !errors.Is(err, preview.ErrNotFound) && ctx.Err() == nil {
+			w.Log.Error("claim", "kind", kind, "error", err)
+		}
+		return false
+	}
+	wg.Go(func() {
+		w.run(ctx, job, asked)
+		<-slots
 		select {
-		case slots <- struct{}{}:
+		case freed <- struct{}{}:
 		default:
-			return
 		}
-		asked := time.Now()
-		job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
-		if err != nil {
-			<-slots
-			if !errors.Is(err, preview.ErrNotFound) && ctx.Err() == nil {
-				w.Log.Error("claim", "kind", kind, "error", err)
-			}
-			return
-		}
-		wg.Go(func() {
-			w.run(ctx, job, asked)
-			<-slots
-			select {
-			case freed <- struct{}{}:
-			default:
-			}
-		})
-	}
+	})
+	return true
 }
 
-// idle is how long nothing can become due, at most the poll interval.
-func (w *Worker) idle(ctx context.Context) time.Duration {
-	wait, err := w.Queue.NextDue(ctx)
-	if err != nil || wait > w.Poll {
-		return w.Poll
+// idle is how long there can be nothing to claim, at most the poll interval. A kind whose slots are all taken is not waited for: the next
+// one that becomes free says so.
+func (w *Worker) idle(due map[preview.JobKind]time.Duration, slots map[preview.JobKind]chan struct{}) time.Duration {
+	wait := w.Poll
+	for kind, in := range due {
+		if len(slots[kind]) < cap(slots[kind]) {
+			wait = min(wait, in)
+		}
 	}
-	return max(wait, 20*time.Millisecond) // a due job that all slots are too busy for must not spin
+	return max(wait, 20*time.Millisecond) // what another process takes first must not make this one spin
 }
 
-func (w *Worker) pokeRunning() {
+// see tells the running jobs what was asked for meanwhile. One that the queue does not count to this worker any more renews its lease at
+// once, by which it learns whether it lost it.
+func (w *Worker) see(ctx context.Context) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.running {
+	running := maps.Clone(w.running)
+	w.mu.Unlock()
+	if len(running) == 0 {
+		return
+	}
+	newest, err := w.Queue.Generations(ctx, w.Holder)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.Log.Warn("look for what was asked for again", "error", err)
+		}
+		return
+	}
+	for fence, c := range running {
+		if generation, held := newest[fence]; held {
+			c.see(generation)
+			continue
+		}
 		select {
-		case c <- struct{}{}:
+		case c.doubt <- struct{}{}:
 		default:
 		}
 	}

@@ -229,17 +229,30 @@ func (p *process) Retry(ctx context.Context, f preview.Fence, r preview.Retry) e
 	})
 }
 
-// NextDue implements worker.Queue.
-func (p *process) NextDue(context.Context) (time.Duration, error) {
+// Due implements worker.Queue.
+func (p *process) Due(context.Context) (due map[preview.JobKind]time.Duration, err error) {
+	err = p.read(func() { due = p.w.db.openKinds(p.w.now()) })
+	return due, err
+}
+
+// Generations implements worker.Queue.
+func (p *process) Generations(_ context.Context, holder string) (newest map[preview.Fence]int64, err error) {
+	err = p.read(func() { newest = p.w.db.generations(holder) })
+	return newest, err
+}
+
+// read has look see the database, when that answers.
+func (p *process) read(look func()) error {
 	if err := p.gate(); err != nil {
-		return 0, err
+		return err
 	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	if err := p.database(); err != nil {
-		return 0, err
+		return err
 	}
-	return p.w.db.nextDue(p.w.now())
+	look()
+	return nil
 }
 
 // Wake implements worker.Queue.

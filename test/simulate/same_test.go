@@ -48,7 +48,7 @@ func (b *both) now() time.Time { return time.Now().Truncate(time.Millisecond) }
 func (b *both) step() {
 	rt := b.rt
 	kind := rapid.SampledFrom([]preview.JobKind{preview.JobReconcile, preview.JobComment}).Draw(rt, "kind")
-	switch rapid.SampledFrom([]string{"event", "event", "event", "claim", "claim", "renew", "end", "end", "request"}).Draw(rt, "call") {
+	switch rapid.SampledFrom([]string{"event", "event", "event", "claim", "claim", "renew", "end", "end", "request", "look"}).Draw(rt, "call") {
 	case "event":
 		b.event()
 	case "claim":
@@ -67,6 +67,23 @@ func (b *both) step() {
 			delay := hour.Draw(rt, "delay")
 			b.end(*job, rapid.Int64Range(job.Generation-1, job.Generation).Draw(rt, "covered"), rapid.SampledFrom([]*time.Duration{nil, &delay}).Draw(rt, "retry"))
 		}
+	case "look":
+		got, err := b.real.Generations(rt.Context(), "one")
+		mapped := map[preview.Fence]int64{}
+		for f, generation := range got {
+			mapped[preview.Fence{Kind: f.Kind, PreviewID: b.ids[f.PreviewID], Token: f.Token}] = generation
+		}
+		b.same("generations", b.fake.generations("one"), mapped, nil, err)
+		time.Sleep(2 * time.Millisecond) // as for a claim
+		due, err := b.real.Due(rt.Context())
+		for kind := range due {
+			due[kind] = due[kind].Round(time.Minute)
+		}
+		want := b.fake.openKinds(b.now())
+		for kind := range want {
+			want[kind] = want[kind].Round(time.Minute)
+		}
+		b.same("due", want, due, nil, err)
 	case "request":
 		k := b.key()
 		p, err := b.real.PreviewOf(rt.Context(), k)

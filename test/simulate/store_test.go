@@ -293,21 +293,32 @@ func (m *memory) retry(now time.Time, f preview.Fence, r preview.Retry) error {
 	return nil
 }
 
-func (m *memory) nextDue(now time.Time) (time.Duration, error) {
-	var first time.Time
+func (m *memory) openKinds(now time.Time) map[preview.JobKind]time.Duration {
+	due := map[preview.JobKind]time.Duration{}
 	for _, j := range m.jobs {
+		if j.done >= j.generation {
+			continue
+		}
 		at := j.notBefore
 		if j.leaseUntil.After(at) {
 			at = j.leaseUntil
 		}
-		if j.done < j.generation && (first.IsZero() || at.Before(first)) {
-			first = at
+		wait := max(0, at.Sub(now))
+		if first, known := due[j.kind]; !known || wait < first {
+			due[j.kind] = wait
 		}
 	}
-	if first.IsZero() {
-		return 0, fmt.Errorf("look for the next job: %w", preview.ErrNotFound)
+	return due
+}
+
+func (m *memory) generations(holder string) map[preview.Fence]int64 {
+	newest := map[preview.Fence]int64{}
+	for _, j := range m.jobs {
+		if j.done < j.generation && j.holder == holder {
+			newest[preview.Fence{Kind: j.kind, PreviewID: j.preview, Token: j.token}] = j.generation
+		}
 	}
-	return max(0, first.Sub(now)), nil
+	return newest
 }
 
 func stale(f preview.Fence) error {

@@ -288,6 +288,39 @@ func (q *Queries) DeploymentByID(ctx context.Context, id string) (Deployment, er
 	return i, err
 }
 
+const dueJobs = `-- name: DueJobs :many
+SELECT kind, CAST(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE lease_until END) AS BIGINT) AS due_at FROM jobs
+WHERE done < generation GROUP BY kind
+`
+
+type DueJobsRow struct {
+	Kind  string
+	DueAt int64
+}
+
+func (q *Queries) DueJobs(ctx context.Context) ([]DueJobsRow, error) {
+	rows, err := q.db.QueryContext(ctx, dueJobs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DueJobsRow{}
+	for rows.Next() {
+		var i DueJobsRow
+		if err := rows.Scan(&i.Kind, &i.DueAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const finishJob = `-- name: FinishJob :execrows
 UPDATE jobs SET done = $1, attempt = 0, holder = '', lease_until = 0, last_error = ''
 WHERE kind = $2 AND preview_id = $3 AND token = $4 AND lease_until > $5
@@ -313,6 +346,45 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, er
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const heldJobs = `-- name: HeldJobs :many
+SELECT kind, preview_id, token, generation FROM jobs WHERE done < generation AND holder = $1
+`
+
+type HeldJobsRow struct {
+	Kind       string
+	PreviewID  string
+	Token      int64
+	Generation int64
+}
+
+func (q *Queries) HeldJobs(ctx context.Context, holder string) ([]HeldJobsRow, error) {
+	rows, err := q.db.QueryContext(ctx, heldJobs, holder)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldJobsRow{}
+	for rows.Next() {
+		var i HeldJobsRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.PreviewID,
+			&i.Token,
+			&i.Generation,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const holdJob = `-- name: HoldJob :execrows
@@ -1417,17 +1489,6 @@ func (q *Queries) NameTaken(ctx context.Context, namespace string) (int64, error
 	var count int64
 	err := row.Scan(&count)
 	return count, err
-}
-
-const nextDue = `-- name: NextDue :one
-SELECT CAST(COALESCE(MIN(CASE WHEN not_before > lease_until THEN not_before ELSE lease_until END), 0) AS BIGINT) AS due_at FROM jobs WHERE done < generation
-`
-
-func (q *Queries) NextDue(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextDue)
-	var due_at int64
-	err := row.Scan(&due_at)
-	return due_at, err
 }
 
 const pageDeployments = `-- name: PageDeployments :many
