@@ -38,6 +38,9 @@ type Store struct {
 	through  func(driver.Connector) driver.Connector
 }
 
+// connections is how many a store has open at most.
+const connections = 8
+
 // Option changes how Open opens a database.
 type Option func(*Store)
 
@@ -65,7 +68,8 @@ func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 	}
 	err := open(dsn)
 	if err == nil {
-		s.sql.SetMaxOpenConns(8)
+		s.sql.SetMaxOpenConns(connections)
+		s.sql.SetMaxIdleConns(connections) // making one again costs more than keeping it
 		err = s.sql.PingContext(ctx)
 	}
 	if err != nil {
