@@ -15,6 +15,7 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -108,7 +109,8 @@ type operation struct {
 	applier *applier
 	records *records
 	objects []ObjectRef
-	applied func(error) // ends the step of applying; nil before it begins
+	stuck   []metav1.ObjectMeta // pods that will not come up by themselves
+	applied func(error)         // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -187,6 +189,9 @@ func (op *operation) run() (Deployed, error) {
 		result, err = op.install(helm).RunWithContext(op.rendering, inert(rendered), rendered.Values)
 	} else {
 		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
+	}
+	if err == nil {
+		err = op.startAfresh()
 	}
 	if op.applied != nil {
 		op.applied(err)
@@ -280,6 +285,9 @@ func (op *operation) beforeApply(rel *release.Release) error {
 		return op.ctx.Err()
 	}
 	op.applied = op.r.Step(preview.StepApply)
+	if err := op.lookForStuck(); err != nil {
+		return err
+	}
 	for _, h := range rel.Hooks {
 		runs := func(e release.HookEvent) bool {
 			return slices.Contains([]release.HookEvent{release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade}, e)

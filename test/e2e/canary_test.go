@@ -19,7 +19,6 @@ import (
 	"catalyst.dev/catalyst/internal/redact"
 	"catalyst.dev/catalyst/internal/store"
 	"catalyst.dev/catalyst/test/fakegithub"
-	"catalyst.dev/catalyst/test/rig"
 )
 
 const leakyDeployment = `apiVersion: apps/v1
@@ -54,13 +53,7 @@ func TestCanary(t *testing.T) {
 	b := setup(t, func(config map[string]any) { keepCanary(t, config, canary) })
 	b.github.Repo.SetPrivate(true) // else logs are kept out of the comment altogether
 	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": leakyDeployment})
-	binary, err := rig.Build(t.Context(), "leaky", "./test/app")
-	if err == nil {
-		_, err = b.cluster.PushImage(t.Context(), "hello:"+sha, binary)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.image(sha)
 	pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Leaky", Author: b.github.Author, Head: branch})
 	b.comment(pull, "| failed |", redact.Mark)
 	b.tell(pull, b.github.Author, "/preview diagnose", "rocket")

@@ -138,6 +138,18 @@ func (b *bench) commit(parent string, files map[string]string) (branch, sha stri
 	return branch, sha
 }
 
+// image makes the application that can fail the image of a commit.
+func (b *bench) image(sha string) {
+	b.Helper()
+	binary, err := rig.Build(b.Context(), "failing", "./test/app")
+	if err == nil {
+		_, err = b.cluster.PushImage(b.Context(), "hello:"+sha, binary)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
 // comment waits until Catalyst's one comment has all the parts, and returns it.
 func (b *bench) comment(pull *fakegithub.Pull, parts ...string) string {
 	b.Helper()
