@@ -4,12 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"catalyst.dev/catalyst/internal/cluster"
 	"catalyst.dev/catalyst/internal/diagnose"
 	"catalyst.dev/catalyst/internal/kept"
 	"catalyst.dev/catalyst/internal/logs"
 	"catalyst.dev/catalyst/internal/preview"
+	"catalyst.dev/catalyst/internal/usage"
 )
 
 // logsView is the log page. What it shows stands in its address, so that whoever opens it sees the same.
@@ -23,8 +25,12 @@ type logsView struct {
 	Tail       int
 	Levels     []logs.Level
 	Kept       []kept.Entry
-	API        string // where the script gets lines
+	Marks      []usage.Mark // deployments and ends of containers, shown between the lines
+	API        string       // where the script gets lines
 }
+
+// refreshes is the header by which a page's own script fetches it again. What has a stream of its own need not be read then.
+const refreshes = "Catalyst-Refresh"
 
 // tail is how many lines a log shows at first (S5).
 const tail = 500
@@ -45,10 +51,13 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	if h.NamespaceUID == "" {
 		v.Note = "Nothing runs: the preview has no namespace now."
-	} else if err := u.readLogs(r, &v); err != nil {
-		u.fail(w, r, err)
-		return
+	} else if r.Header.Get(refreshes) == "" {
+		if err := u.readLogs(r, &v); err != nil {
+			u.fail(w, r, err)
+			return
+		}
 	}
+	v.Marks = u.marks(r, h.Preview)
 	if v.Kept, err = u.entries(h.Preview); err != nil {
 		u.fail(w, r, err)
 		return
@@ -57,11 +66,16 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 		plainLogs(w, v)
 		return
 	}
-	out := view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Data: v}
-	if h.NamespaceUID == "" {
-		out.Live = liveAt(h.Preview) // until there is a log, which has a stream of its own
+	u.show(w, r, "logs.html", view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
+}
+
+// marks are what happened in the last day. A log is shown without them when they cannot be told.
+func (u *ui) marks(r *http.Request, p preview.Preview) []usage.Mark {
+	report, err := u.Resources.Of(r.Context(), p, 24*time.Hour)
+	if err != nil {
+		u.Log.WarnContext(r.Context(), "a log without what happened meanwhile", "preview", p.Ref(), "err", err)
 	}
-	u.show(w, r, "logs.html", out)
+	return report.Marks
 }
 
 func (u *ui) readLogs(r *http.Request, v *logsView) (err error) {

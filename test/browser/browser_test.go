@@ -356,6 +356,40 @@ func TestLogViewer(t *testing.T) {
 	}
 }
 
+// TestLogWraps: on a phone no line is cut off: each takes the rows it needs and stands under the one before it, from the first to the last.
+// What happened stands between the lines.
+func TestLogWraps(t *testing.T) {
+	t.Parallel()
+	in, began := calm(), time.Now().Add(-time.Hour)
+	long := strings.Repeat("a long line ", 40) + "\u6f22\u5b57 \U0001f680 "
+	in.Lines = func(cluster.LogRequest) io.Reader {
+		var b strings.Builder
+		for i := range 300 {
+			fmt.Fprintf(&b, "%s %d %s\n", began.Add(time.Duration(i)*time.Second).UTC().Format(time.RFC3339Nano), i, long[:(i*37)%480]+long[480:])
+		}
+		return strings.NewReader(b.String())
+	}
+	site, page := setup(t, in)
+	do(t, site.Fill(t.Context()))
+	do(t, page.Look(Look{Width: 390, Height: 844}))
+	do(t, page.Go(fmt.Sprintf("%s/p/%s/%d/logs", site.URL, pages.Repository, pages.Running)))
+	do(t, page.Until("document.querySelector('#log .line.happened')"))
+	do(t, page.Until("document.getElementById('wrap').getAttribute('aria-pressed') === 'true'"))
+	const fits = `(() => {
+		const box = document.getElementById('log'), rows = [...box.querySelectorAll('.space .line')];
+		const whole = rows.every((row, i) => !i || Math.abs(row.offsetTop - rows[i - 1].offsetTop - rows[i - 1].offsetHeight) < 1);
+		return rows.length > 10 && whole && box.scrollWidth <= box.clientWidth && rows.some(row => row.offsetHeight > 60);
+	})()`
+	do(t, page.Until(fits))
+	for _, at := range []string{"0", "box.scrollHeight / 3", "box.scrollHeight"} {
+		do(t, page.Eval("{ const box = document.getElementById('log'); box.scrollTop = "+at+"; }", nil))
+		do(t, page.Until(fits))
+	}
+	do(t, page.Until("document.getElementById('log').getBoundingClientRect().bottom - [...document.querySelectorAll('#log .line')].at(-1).getBoundingClientRect().bottom < 30"))
+	do(t, page.Press("w"))
+	do(t, page.Until("[...document.querySelectorAll('#log .space .line')].every(row => row.offsetHeight === 20)"))
+}
+
 // TestLogBegins: the log of a preview in which nothing runs yet is not asked for again and again, and is there by itself when something runs.
 func TestLogBegins(t *testing.T) {
 	t.Parallel()

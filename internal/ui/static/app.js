@@ -28,7 +28,7 @@ async function refresh() {
   if (paused || fetching) { stale = true; return; }
   fetching = true; stale = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
+    const answer = await fetch(location.href, { headers: { Accept: 'text/html', 'Catalyst-Refresh': '1' } });
     if (answer.redirected && new URL(answer.url).pathname === '/login') { location.href = answer.url; return; }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
