@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -56,24 +57,24 @@ func TestStatementsReused(t *testing.T) {
 	}
 	end := func(rows *sql.Rows) {
 		t.Helper()
-		if err := rows.Close(); err != nil {
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	outer := ask(0)
+	outer := ask(0) //nolint:rowserrcheck // end checks it
 	next(outer, 0)
-	inner := ask(2)
+	inner := ask(2) //nolint:rowserrcheck // as above
 	next(inner, 2)
 	next(outer, 1)
 	end(inner)
 	next(outer, 2)
 	end(outer)
-	part := ask(1)
+	part := ask(1) //nolint:rowserrcheck // as above
 	next(part, 1)
 	end(part)
 	exec("ALTER TABLE things ADD COLUMN word TEXT NOT NULL DEFAULT ''")
 	exec("INSERT INTO things (n) VALUES ($1)", 7)
-	last := ask(2)
+	last := ask(2) //nolint:rowserrcheck // as above
 	next(last, 2)
 	next(last, 7)
 	if last.Next() {
