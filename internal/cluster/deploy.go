@@ -15,7 +15,7 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -109,8 +109,8 @@ type operation struct {
 	applier *applier
 	records *records
 	objects []ObjectRef
-	stuck   []metav1.ObjectMeta // pods that will not come up by themselves
-	applied func(error)         // ends the step of applying; nil before it begins
+	stuck   map[types.UID]bool // pods that will not come up by themselves
+	applied func(error)        // ends the step of applying; nil before it begins
 	// rendering is the context Helm gets: it ends with ctx, but only until the first write. Later Helm would answer its end by
 	// returning while still writing; the gate stops it in order instead.
 	rendering context.Context
@@ -190,9 +190,6 @@ func (op *operation) run() (Deployed, error) {
 	} else {
 		result, err = op.upgrade(helm).RunWithContext(op.rendering, preview.Release, inert(rendered), rendered.Values)
 	}
-	if err == nil {
-		err = op.startAfresh()
-	}
 	if op.applied != nil {
 		op.applied(err)
 	}
@@ -230,6 +227,7 @@ func (op *operation) configure() (*action.Configuration, error) {
 		Client:    &kube.Client{Factory: f, Namespace: namespace},
 		namespace: namespace,
 		kinds:     mapper,
+		updated:   op.startAfresh,
 		waiter:    hookWaiter{c: op.c, ctx: op.ctx, namespace: namespace, step: op.r.Step},
 		unchecked: op.c.unchecked,
 	}

@@ -154,6 +154,16 @@ type applier struct {
 	waiter    hookWaiter
 	built     bool // Build was called, so the templates have rendered
 	unchecked bool // objects elsewhere are left to the API server to refuse
+	updated   func() error
+}
+
+// Update applies a release's objects over those that are there. Helm calls it for nothing else, and before the hooks that come after.
+func (a *applier) Update(originals, targets kube.ResourceList, options ...kube.ClientUpdateOption) (*kube.Result, error) {
+	result, err := a.Client.Update(originals, targets, options...)
+	if err == nil {
+		err = a.updated()
+	}
+	return result, err
 }
 
 // Build reads the objects of a manifest and refuses those outside of the preview's namespace. The role of Catalyst and the

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -19,7 +21,8 @@ func TestStatementsReused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(reusing{connector})
+	compiled := &counting{Connector: connector}
+	db := sql.OpenDB(reusing{compiled})
 	t.Cleanup(func() { _ = db.Close() })
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
@@ -81,6 +84,35 @@ func TestStatementsReused(t *testing.T) {
 		t.Error("a row too many")
 	}
 	end(last)
+	if compiled.times != 4 { // made, filled, asked and changed: what was said more than once was compiled once
+		t.Errorf("%d statements were compiled, want 4: %q", compiled.times, compiled.said)
+	}
+}
+
+// counting counts the statements that its connections compile.
+type counting struct {
+	driver.Connector
+	times int
+	said  []string
+}
+
+func (c *counting) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &counted{conn.(sqliteConn), c}, nil
+}
+
+type counted struct {
+	sqliteConn
+	by *counting
+}
+
+func (c *counted) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	c.by.times++
+	c.by.said = append(c.by.said, query)
+	return c.sqliteConn.PrepareContext(ctx, query)
 }
 
 // BenchmarkClaimNothing is what a look for work costs that finds none.

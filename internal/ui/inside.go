@@ -57,7 +57,6 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	v.Marks = u.marks(r, h.Preview)
 	if v.Kept, err = u.entries(h.Preview); err != nil {
 		u.fail(w, r, err)
 		return
@@ -66,6 +65,7 @@ func (u *ui) logs(w http.ResponseWriter, r *http.Request) {
 		plainLogs(w, v)
 		return
 	}
+	v.Marks = u.marks(r, h.Preview)
 	u.show(w, r, "logs.html", view{Title: "Logs · " + about(h.Preview), State: h.Status, Section: "previews", Live: liveAt(h.Preview), Data: v})
 }
 

@@ -196,6 +196,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer wg.Wait()
 	singletons := false
 	var complete time.Time // when every kind was tried last, whatever the queue held for due
+	all := true            // whether they are in this round
 	for {
 		if !singletons { // until the database is there to take it
 			err := w.Queue.Request(ctx, "", preview.JobRequest{Kind: preview.JobSweep}, preview.JobRequest{Kind: preview.JobHealth})
@@ -205,21 +206,27 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		// Claims write, so that they are made where one can succeed; a clock that was set back is found out by trying all the same.
 		due, err := w.Queue.Due(ctx)
-		all := err != nil || time.Since(complete) >= w.Poll
+		all = all || err != nil || time.Since(complete) >= w.Poll
 		if all {
 			complete = time.Now()
 			w.see(ctx)
 		}
-		started := false
+		started, failed := false, err != nil
 		for _, kind := range kinds {
 			if wait, open := due[kind]; all || open && wait == 0 {
-				started = w.claim(ctx, kind, slots[kind], freed, &wg) || started
+				one, err := w.claim(ctx, kind, slots[kind], freed, &wg)
+				started, failed = started || one, failed || err != nil
 			}
 		}
 		if started {
 			continue // there may be more of what was due
 		}
-		timer := time.NewTimer(w.idle(due, slots))
+		all = false
+		wait := w.Poll
+		if !failed { // a queue that cannot be written to is not asked more often
+			wait = w.idle(due, slots)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -233,34 +240,36 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// claim starts a job of the kind when there is a free slot and one is due, and reports whether it did.
-func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) bool {
+// claim starts a job of the kind when there is a free slot and one is due, and reports whether it did. The error is logged already.
+func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) (bool, error) {
 	if ctx.Err() != nil {
-		return false
+		return false, nil
 	}
 	select {
 	case slots <- struct{}{}:
 	default:
-		return false
+		return false, nil
 	}
 	asked := time.Now()
 	job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
 	if err != nil {
 		<-slots
-		if !errors.Is(err, preview.ErrNotFound) && ctx.Err() == nil {
-			w.Log.Error("claim", "kind", kind, "error", err)
+		if errors.Is(err, preview.ErrNotFound) || ctx.Err() != nil {
+			return false, nil
 		}
-		return false
+		w.Log.Error("claim", "kind", kind, "error", err)
+		return false, err
 	}
+	claim := w.hold(ctx, job, asked)
 	wg.Go(func() {
-		w.run(ctx, job, asked)
+		w.run(ctx, claim)
 		<-slots
 		select {
 		case freed <- struct{}{}:
 		default:
 		}
 	})
-	return true
+	return true, nil
 }
 
 // idle is how long there can be nothing to claim, at most the poll interval. A kind whose slots are all taken is not waited for: the next
@@ -304,10 +313,9 @@ func (w *Worker) see(ctx context.Context) {
 }
 
 // run runs one claimed job to its end and says so to the queue.
-func (w *Worker) run(ctx context.Context, job preview.Job, asked time.Time) {
-	start := time.Now()
+func (w *Worker) run(ctx context.Context, claim *claim) {
+	start, job := time.Now(), claim.Job
 	log := w.Log.With("job", job.Kind, "preview_id", job.PreviewID, "attempt", job.Attempt)
-	claim := w.hold(ctx, job, asked)
 	var err error
 	switch job.Kind {
 	case preview.JobReconcile:

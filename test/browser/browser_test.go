@@ -388,6 +388,19 @@ func TestLogWraps(t *testing.T) {
 	do(t, page.Until("document.getElementById('log').getBoundingClientRect().bottom - [...document.querySelectorAll('#log .line')].at(-1).getBoundingClientRect().bottom < 30"))
 	do(t, page.Press("w"))
 	do(t, page.Until("[...document.querySelectorAll('#log .space .line')].every(row => row.offsetHeight === 20)"))
+	// Who reads in the middle stays there.
+	var middle, after string
+	const at = "(() => { const box = document.getElementById('log').getBoundingClientRect(); return [...document.querySelectorAll('#log .space .line')].find(row => row.getBoundingClientRect().top >= box.top - 1).textContent.slice(0, 40); })()"
+	const drawn = "[...document.querySelectorAll('#log .space .line')].some(row => Math.abs(row.getBoundingClientRect().top - document.getElementById('log').getBoundingClientRect().top) < 25)"
+	do(t, page.Eval("{ const box = document.getElementById('log'); box.scrollTop = 6000; }", nil))
+	do(t, page.Until("document.getElementById('follow').textContent === 'Follow' && "+drawn))
+	do(t, page.Eval(at, &middle))
+	do(t, page.Press("w"))
+	do(t, page.Until(fits+" && "+drawn))
+	do(t, page.Eval(at, &after))
+	if middle != after {
+		t.Errorf("wrapped, the first line that is shown is %q, and was %q", after, middle)
+	}
 }
 
 // TestLogBegins: the log of a preview in which nothing runs yet is not asked for again and again, and is there by itself when something runs.
@@ -399,6 +412,11 @@ func TestLogBegins(t *testing.T) {
 	do(t, err)
 	do(t, page.Go(fmt.Sprintf("%s/p/%s/1/logs", site.URL, pages.Repository)))
 	do(t, page.Until(listens))
+	var shown string
+	do(t, page.Eval("getComputedStyle(document.getElementById('log')).display", &shown))
+	if shown != "none" {
+		t.Errorf("an empty log is shown: display %s", shown)
+	}
 	const streams = "performance.getEntriesByType('resource').filter(e => e.name.includes('/logs/stream')).length"
 	var asked int
 	do(t, page.Eval(streams, &asked))

@@ -8,7 +8,7 @@ let lines = [], skipped = 0, follow = true, chosen = null, mode = 'local', earli
 const ids = new Set();
 // tops[i] is how many rows of text stand above line i. Wrapped, a line's rows are first told from its length, as every character is as wide as the others, and
 // then measured where it is drawn: some are wider.
-let tops = [0], wrap = false, columns = 1;
+let tops = [0], wrap = false, columns = 1, timeLength = 0;
 const key = l => l.id + ' ' + l.pod + '/' + l.container;
 const anchor = l => 'L' + l.id + '@' + l.pod + '/' + l.container;
 const ns = l => l.id.slice(0, l.id.indexOf('-')); // nanoseconds; all of one length, so they compare as text
@@ -42,12 +42,14 @@ function rows(l) {
   if (!wrap) return 1;
   if (l.columns === columns && l.mode === mode) return l.rows;
   l.length ??= plain(l.text).length + l.pod.length + l.container.length + 2;
-  return Math.max(1, Math.ceil((when(l).length + l.length + (l.cut ? 8 : 0)) / columns));
+  return Math.max(1, Math.ceil((timeLength + l.length + (l.cut ? 8 : 0)) / columns));
 }
 // place says anew where the lines from the given one on stand.
 function place(from) {
+  if (wrap && lines.length) timeLength = when(lines[lines.length - 1]).length;
   tops.length = from + 1;
   for (let i = from; i < lines.length; i++) tops.push(tops[i] + rows(lines[i]));
+  space.style.height = tops[lines.length] * height + 'px'; // at once: who scrolls next is stopped at it
 }
 // lineAt is the line at a height of the list.
 function lineAt(y) {
@@ -60,8 +62,10 @@ function measure() {
   line.className = 'line';
   line.append(probe);
   space.append(line);
+  const before = columns;
   columns = Math.max(10, Math.floor((box.clientWidth - 24) / (probe.getBoundingClientRect().width / 100)));
   line.remove();
+  return columns !== before;
 }
 function setWrap(on) {
   const top = lineAt(box.scrollTop);
@@ -104,20 +108,24 @@ function draw(l, i) {
 
 function render() {
   drawing = false;
-  space.style.height = tops[lines.length] * height + 'px';
   if (follow) box.scrollTop = box.scrollHeight;
   shown = box.scrollTop;
   const first = Math.max(0, lineAt(box.scrollTop) - over), last = Math.min(lines.length, lineAt(box.scrollTop + box.clientHeight) + 1 + over);
   space.replaceChildren(...lines.slice(first, last).map((l, i) => draw(l, first + i)));
   if (!wrap) return;
   let wrong = -1;
+  const tall = [...space.children].map(row => row.offsetHeight);
   for (const [i, row] of [...space.children].entries()) {
     const l = lines[first + i], told = rows(l);
-    [l.rows, l.columns, l.mode] = [Math.max(1, Math.floor((row.offsetHeight + height / 4) / height)), columns, mode];
+    [l.rows, l.columns, l.mode] = [Math.max(1, Math.floor((tall[i] + height / 4) / height)), columns, mode];
     row.style.height = l.rows * height + 'px'; // a character from another font may stand out by a little
     if (l.rows !== told && wrong < 0) wrong = first + i;
   }
-  if (wrong >= 0) { place(wrong); schedule(); }
+  if (wrong < 0) return;
+  const top = lineAt(box.scrollTop), into = box.scrollTop - tops[top] * height;
+  place(wrong);
+  if (!follow) box.scrollTop = tops[top] * height + into;
+  schedule();
 }
 function schedule() { if (!drawing) { drawing = true; requestAnimationFrame(render); } }
 
@@ -147,7 +155,11 @@ function add(more, before) {
   status();
   schedule();
 }
-function sort() { lines.sort((a, b) => ns(a) < ns(b) ? -1 : ns(a) > ns(b) ? 1 : 0); }
+function sort() {
+  const match = lines[found];
+  lines.sort((a, b) => ns(a) < ns(b) ? -1 : ns(a) > ns(b) ? 1 : 0);
+  if (match) found = lines.indexOf(match);
+}
 
 // mark puts what happened between the lines, as far back as there are lines.
 function mark() {
@@ -199,7 +211,7 @@ box.addEventListener('scroll', () => {
   if (box.scrollTop + box.clientHeight >= box.scrollHeight - height) { if (!follow && !chosen) setFollow(true); } else if (box.scrollTop < shown) setFollow(false);
   schedule();
 }, { passive: true });
-addEventListener('resize', () => setWrap(wrap));
+addEventListener('resize', () => { if (wrap && measure()) setWrap(true); else schedule(); });
 
 olderButton.addEventListener('click', () => older());
 async function older() {
@@ -262,4 +274,4 @@ async function start() {
 setWrap(matchMedia('(max-width: 40rem)').matches); // a phone has no room for long lines
 // Where nothing runs there is no log yet: its stream would be refused again and again. The page is brought up to date by itself, and tells when there is one.
 const idle = document.getElementById('idle');
-if (idle.textContent) new MutationObserver((_, o) => { if (!idle.textContent) { o.disconnect(); start(); } }).observe(idle, { childList: true }); else start();
+if (idle.textContent) new MutationObserver((_, o) => { if (!idle.textContent) { o.disconnect(); setWrap(wrap); start(); } }).observe(idle, { childList: true }); else start();
