@@ -14,6 +14,13 @@ type Versions interface {
 	Versions(ctx context.Context) (map[string]string, error)
 }
 
+const (
+	// spread is over how long those who look at a change are told of it, so that not all of them come for their page in the same moment, and
+	// apart how long lies between two of them where they are few.
+	spread = 120 * time.Millisecond
+	apart  = 2 * time.Millisecond
+)
+
 // Every is how often the database is asked while somebody looks.
 const Every = 250 * time.Millisecond
 
@@ -115,12 +122,26 @@ func (h *Hub) compare(ctx context.Context, now map[string]string) {
 			changed[id] = true
 		}
 	}
+	var told []*Reader
 	for r := range h.readers {
 		if len(changed) > 0 && (r.preview == "" || changed[r.preview]) {
-			select {
-			case r.c <- struct{}{}:
-			default:
-			}
+			told = append(told, r)
+		}
+	}
+	if len(told) > 0 {
+		go tell(told)
+	}
+}
+
+// tell pokes the readers, one after the other. One that has gone meanwhile is poked in vain.
+func tell(readers []*Reader) {
+	for i, r := range readers {
+		if i > 0 {
+			time.Sleep(min(apart, spread/time.Duration(len(readers))))
+		}
+		select {
+		case r.c <- struct{}{}:
+		default:
 		}
 	}
 }

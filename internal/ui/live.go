@@ -14,9 +14,6 @@ const (
 	beats = 15 * time.Second
 	// slow is how long a browser may leave what was sent to it.
 	slow = 30 * time.Second
-	// apart is how long lies between two changes that one page is told of. What happens meanwhile is told at its end: a page that fetches itself
-	// more often shows nothing sooner that could be read, and every page of a busy list does it at once.
-	apart = 200 * time.Millisecond
 )
 
 // live tells a page when to fetch itself again: once at the beginning, as it may be old by then, and whenever something about its preview changed.
@@ -35,25 +32,12 @@ func (u *ui) live(w http.ResponseWriter, r *http.Request) {
 	}
 	ticker := time.NewTicker(beats)
 	defer ticker.Stop()
-	told := time.Now()
 	text := "retry: 1000\nevent: change\ndata: now\n\n"
 	for send(text) {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-reader.C:
-			if rest := apart - time.Since(told); rest > 0 {
-				select {
-				case <-r.Context().Done():
-					return
-				case <-time.After(rest):
-				}
-				select { // what came in between is told by this one
-				case <-reader.C:
-				default:
-				}
-			}
-			told = time.Now()
 			text = "event: change\ndata: now\n\n"
 		case <-ticker.C:
 			text = ": still here\n\n"

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,6 +48,7 @@ type crowd struct {
 
 	mu   sync.Mutex
 	took []time.Duration
+	of   map[string][]time.Duration // by what the page is
 	errs []error
 }
 
@@ -69,7 +72,7 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 	}
 	fmt.Printf("%d previews are ready\n", previews)
 
-	c := &crowd{site: s}
+	c := &crowd{site: s, of: map[string][]time.Duration{}}
 	browsers := make([]*http.Client, (streams+tabs-1)/tabs)
 	for i := range browsers {
 		if browsers[i], err = s.signIn(ctx, fmt.Sprint("Person ", i)); err != nil {
@@ -117,6 +120,10 @@ func pages(ctx context.Context, previews, streams int, lasts time.Duration) (err
 	r := pagesResult{
 		Previews: previews, Streams: int(kept), Changes: c.changes.Load(), Pages: len(c.took), PeakRSSMiB: peak, Family: family(),
 		MedianMS: millis(percentile(c.took, 0.5)), P99MS: millis(percentile(c.took, 0.99)), WorstMS: millis(percentile(c.took, 1)),
+	}
+	for _, page := range slices.Sorted(maps.Keys(c.of)) {
+		took := c.of[page]
+		fmt.Printf("%-16s %6d fetched, median %s, p99 %s\n", page, len(took), percentile(took, 0.5).Round(time.Millisecond), percentile(took, 0.99).Round(time.Millisecond))
 	}
 	err = missed(map[string]bool{
 		fmt.Sprintf("memory of %.0f MiB is above %d", r.PeakRSSMiB, memoryBar):              r.PeakRSSMiB <= memoryBar,
@@ -222,7 +229,12 @@ func (c *crowd) fetch(ctx context.Context, browser *http.Client, path string) {
 		return
 	}
 	c.mu.Lock()
-	c.took = append(c.took, time.Since(started))
+	took, page := time.Since(started), path
+	if about, ok := strings.CutPrefix(path, "/p/acme/hello/"); ok {
+		_, tab, _ := strings.Cut(about, "/")
+		page = "/p/…/" + tab
+	}
+	c.took, c.of[page] = append(c.took, took), append(c.of[page], took)
 	c.mu.Unlock()
 	if err != nil {
 		c.fail(err)
