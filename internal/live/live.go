@@ -135,9 +135,11 @@ func (h *Hub) compare(ctx context.Context, now map[string]string) {
 
 // tell pokes the readers, one after the other. One that has gone meanwhile is poked in vain.
 func tell(readers []*Reader) {
+	pause := time.NewTicker(min(apart, spread/time.Duration(len(readers))))
+	defer pause.Stop()
 	for i, r := range readers {
 		if i > 0 {
-			time.Sleep(min(apart, spread/time.Duration(len(readers))))
+			<-pause.C
 		}
 		select {
 		case r.c <- struct{}{}:

@@ -214,8 +214,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		started, failed := false, err != nil
 		for _, kind := range kinds {
 			if wait, open := due[kind]; all || open && wait == 0 {
-				one, err := w.claim(ctx, kind, slots[kind], freed, &wg)
-				started, failed = started || one, failed || err != nil
+				one, bad := w.claim(ctx, kind, slots[kind], freed, &wg)
+				started, failed = started || one, failed || bad
 			}
 		}
 		if started {
@@ -240,25 +240,25 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// claim starts a job of the kind when there is a free slot and one is due, and reports whether it did. The error is logged already.
-func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) (bool, error) {
+// claim starts a job of the kind when there is a free slot and one is due, and reports whether it did. failed says that the queue
+// cannot be written to, which is logged.
+func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan struct{}, freed chan<- struct{}, wg *sync.WaitGroup) (started, failed bool) {
 	if ctx.Err() != nil {
-		return false, nil
+		return false, false
 	}
 	select {
 	case slots <- struct{}{}:
 	default:
-		return false, nil
+		return false, false
 	}
 	asked := time.Now()
 	job, err := w.Queue.Claim(ctx, kind, w.Holder, w.Lease)
 	if err != nil {
 		<-slots
-		if errors.Is(err, preview.ErrNotFound) || ctx.Err() != nil {
-			return false, nil
+		if failed = !errors.Is(err, preview.ErrNotFound) && ctx.Err() == nil; failed {
+			w.Log.Error("claim", "kind", kind, "error", err)
 		}
-		w.Log.Error("claim", "kind", kind, "error", err)
-		return false, err
+		return false, failed
 	}
 	claim := w.hold(ctx, job, asked)
 	wg.Go(func() {
@@ -269,7 +269,7 @@ func (w *Worker) claim(ctx context.Context, kind preview.JobKind, slots chan str
 		default:
 		}
 	})
-	return true, nil
+	return true, false
 }
 
 // idle is how long there can be nothing to claim, at most the poll interval. A kind whose slots are all taken is not waited for: the next
