@@ -21,28 +21,6 @@ import (
 	"catalyst.dev/catalyst/test/fakegithub"
 )
 
-const leakyDeployment = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: hello}
-spec:
-  selector: {matchLabels: {app.kubernetes.io/name: hello}}
-  template:
-    metadata: {labels: {app.kubernetes.io/name: hello}}
-    spec:
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: 1
-      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - name: leaky
-          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
-          args: ["-leak"]
-          env: [{name: CANARY, valueFrom: {secretKeyRef: {name: payments, key: token}}}]
-          ports: [{name: http, containerPort: 8080}]
-          readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
-          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
-          resources: {{- toYaml .Values.resources | nindent 12 }}
-`
-
 // TestCanary (I8): a program prints the Secret that it got a copy of, in every way it can, and dies of it. The comment shows its last lines; what
 // was secret in them is in nothing that leaves Catalyst: no comment, no line of its log, no row, no answer.
 func TestCanary(t *testing.T) {
@@ -52,7 +30,7 @@ func TestCanary(t *testing.T) {
 	canary := "cat/5f+" + hex.EncodeToString(random) + "=9&51"
 	b := setup(t, func(config map[string]any) { keepCanary(t, config, canary) })
 	b.github.Repo.SetPrivate(true) // else logs are kept out of the comment altogether
-	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": leakyDeployment})
+	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": failing(`args: ["-leak"]`, "{name: CANARY, valueFrom: {secretKeyRef: {name: payments, key: token}}}")})
 	b.image(sha)
 	pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Leaky", Author: b.github.Author, Head: branch})
 	b.comment(pull, "| failed |", redact.Mark)

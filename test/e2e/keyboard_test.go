@@ -12,38 +12,15 @@ import (
 	"catalyst.dev/catalyst/test/rig"
 )
 
-// brokenUntilMended is an application that ends at once, until somebody who runs the cluster gives it what it reads its settings from.
-const brokenUntilMended = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: hello}
-spec:
-  selector: {matchLabels: {app.kubernetes.io/name: hello}}
-  template:
-    metadata: {labels: {app.kubernetes.io/name: hello}}
-    spec:
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: 1
-      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - name: hello
-          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
-          args: ["-crash=$(CRASH)"]
-          env:
-            - {name: COMMIT, value: "{{ .Values.image.tag }}"}
-            - {name: CRASH, valueFrom: {configMapKeyRef: {name: switch, key: crash, optional: true}}}
-          ports: [{name: http, containerPort: 8080}]
-          readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
-          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
-          resources: {{- toYaml .Values.resources | nindent 12 }}
-`
-
 // TestByKeyboard is the way of a person with a failed preview and no mouse: from the list to the preview, the cause, the log of the pod that
 // ended; somebody mends what was missing; tried again it becomes ready, on a page that nobody loads anew; and then it is deleted.
 func TestByKeyboard(t *testing.T) {
 	t.Parallel()
 	page := chromium(t)
 	b := setup(t, func(config map[string]any) { config["access"] = map[string]any{"login_link": true} })
-	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": brokenUntilMended})
+	// It ends at once, until somebody who runs the cluster gives it what it reads its settings from.
+	broken := failing(`args: ["-crash=$(CRASH)"]`, "{name: CRASH, valueFrom: {configMapKeyRef: {name: switch, key: crash, optional: true}}}")
+	branch, sha := b.github.Change(b.github.Repo.SHA("main"), map[string]string{"chart/templates/deployment.yaml": broken})
 	b.image(sha)
 	pull := b.github.Repo.OpenPull(fakegithub.PullOptions{Title: "Search that remembers", Author: b.github.Author, Head: branch})
 	b.comment(pull, "| failed |")

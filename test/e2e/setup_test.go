@@ -138,6 +138,33 @@ func (b *bench) commit(parent string, files map[string]string) (branch, sha stri
 	return branch, sha
 }
 
+// failing is the template of a Deployment of the application that can fail. args and env say how.
+func failing(args, env string) string {
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: hello}
+spec:
+  selector: {matchLabels: {app.kubernetes.io/name: hello}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: hello}}
+    spec:
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 1
+      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: hello
+          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+          %s
+          env:
+            - {name: COMMIT, value: "{{ .Values.image.tag }}"}
+            - %s
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
+          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+          resources: {{- toYaml .Values.resources | nindent 12 }}
+`, args, env)
+}
+
 // image makes the application that can fail the image of a commit.
 func (b *bench) image(sha string) {
 	b.Helper()

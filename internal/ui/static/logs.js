@@ -102,7 +102,7 @@ function draw(l, i) {
     row.append(span(text.slice(from), classes));
   }
   if (l.cut) row.append(span(' … (cut)', 'muted'));
-  row.addEventListener('click', () => choose(l));
+  row.addEventListener('click', () => { if (getSelection().isCollapsed) choose(l); }); // not while text is being marked, to be copied
   return row;
 }
 
