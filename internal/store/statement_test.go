@@ -40,15 +40,15 @@ func TestStatementsReused(t *testing.T) {
 		exec("INSERT INTO things (n) VALUES ($1)", i)
 	}
 	const question = "SELECT n FROM things WHERE n >= $1 ORDER BY n"
-	ask := func(from int) *sql.Rows {
+	ask := func(from int) answer {
 		t.Helper()
-		rows, err := tx.QueryContext(t.Context(), question, from)
+		rows, err := tx.QueryContext(t.Context(), question, from) //nolint:rowserrcheck // end checks it
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rows
+		return answer{rows}
 	}
-	next := func(rows *sql.Rows, want int) {
+	next := func(rows answer, want int) {
 		t.Helper()
 		var n int
 		if !rows.Next() {
@@ -58,26 +58,26 @@ func TestStatementsReused(t *testing.T) {
 			t.Fatalf("got %d, %v, want %d", n, err, want)
 		}
 	}
-	end := func(rows *sql.Rows) {
+	end := func(rows answer) {
 		t.Helper()
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	outer := ask(0) //nolint:rowserrcheck // end checks it
+	outer := ask(0)
 	next(outer, 0)
-	inner := ask(2) //nolint:rowserrcheck // as above
+	inner := ask(2)
 	next(inner, 2)
 	next(outer, 1)
 	end(inner)
 	next(outer, 2)
 	end(outer)
-	part := ask(1) //nolint:rowserrcheck // as above
+	part := ask(1)
 	next(part, 1)
 	end(part)
 	exec("ALTER TABLE things ADD COLUMN word TEXT NOT NULL DEFAULT ''")
 	exec("INSERT INTO things (n) VALUES ($1)", 7)
-	last := ask(2) //nolint:rowserrcheck // as above
+	last := ask(2)
 	next(last, 2)
 	next(last, 7)
 	if last.Next() {
@@ -88,6 +88,9 @@ func TestStatementsReused(t *testing.T) {
 		t.Errorf("%d statements were compiled, want 4: %q", compiled.times, compiled.said)
 	}
 }
+
+// answer is what a question was answered with. Its end says what was wrong with it.
+type answer struct{ *sql.Rows }
 
 // counting counts the statements that its connections compile.
 type counting struct {
