@@ -354,6 +354,24 @@ func TestLogViewer(t *testing.T) {
 	if text == "" || again != text {
 		t.Errorf("the address of %q leads to %q", text, again)
 	}
+	// The chosen line is copied; when none is chosen, all are.
+	do(t, page.Eval("window.__copied = ''; const real = navigator.clipboard.writeText.bind(navigator.clipboard); navigator.clipboard.writeText = text => { window.__copied = text; return real(text); }", nil))
+	copies := func(says string) (copied string) {
+		t.Helper()
+		do(t, page.Eval("document.getElementById('copy').focus()", nil))
+		do(t, page.Press("Enter"))
+		do(t, page.Until("document.getElementById('copy').textContent === '"+says+"'"))
+		do(t, page.Eval("window.__copied", &copied))
+		return copied
+	}
+	if one := copies("Copied 1"); strings.Count(one, "\n") != 1 || !strings.Contains(one, text) {
+		t.Errorf("the chosen line %q was copied as %q", text, one)
+	}
+	do(t, page.Eval("document.querySelector('#log .chosen').click()", nil))
+	do(t, page.Until("!document.querySelector('#log .chosen') && location.hash === ''"))
+	if all := copies("Copied 180"); strings.Count(all, "\n") != 180 || strings.Contains(all, "\x1b") {
+		t.Errorf("%d lines were copied, want 180 without escapes", strings.Count(all, "\n"))
+	}
 }
 
 // TestLogWraps: on a phone no line is cut off: each takes the rows it needs and stands under the one before it, from the first to the last.
