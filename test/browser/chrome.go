@@ -303,8 +303,15 @@ func (p *Page) Until(expression string) error {
 	}
 }
 
-// Press presses a key, as by hand.
+// Press presses a key, as by hand: on a page that can be seen. Until a page is painted for the first time the browser drops what is typed into it.
 func (p *Page) Press(key string) error {
+	const seen = "performance.getEntriesByName('first-contentful-paint').length > 0"
+	var painted bool
+	if err := p.Eval(seen, &painted); err != nil || !painted {
+		if err := p.Until(seen); err != nil {
+			return err
+		}
+	}
 	text := key
 	code := map[string]int{"Enter": 13, "Escape": 27, "Tab": 9}[key]
 	switch key {
