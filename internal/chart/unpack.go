@@ -53,8 +53,8 @@ func unpack(ctx context.Context, r io.Reader, dir *os.Root, limits Limits, want 
 		return nil, fmt.Errorf("unpack archive: %w", err)
 	}
 	// What tar adds around the files (headers, padding) is counted too: it is the stream that must end.
-	overhead := int64(limits.Entries) * 2048
-	total := &capped{ctx: ctx, watch: watch, r: zip, left: limits.Total + overhead, over: tooLarge("the unpacked archive", limits.Total, "bytes")}
+	most := limits.Total + around(limits.Entries)
+	total := &capped{ctx: ctx, watch: watch, r: zip, left: most, over: tooLarge("the unpacked archive", limits.Total, "bytes")}
 	entries := tar.NewReader(total)
 	for {
 		h, err := entries.Next()
@@ -67,11 +67,15 @@ func unpack(ctx context.Context, r io.Reader, dir *os.Root, limits Limits, want 
 		if err := u.entry(h, entries); err != nil {
 			return nil, fmt.Errorf("unpack archive: %w", err)
 		}
-		if limits.Total+overhead-total.left-u.size > overhead {
-			return nil, fmt.Errorf("unpack archive: %w", tooLarge("the archive's headers", overhead, "bytes"))
+		if allowed := around(u.count); most-total.left-u.size > allowed {
+			return nil, fmt.Errorf("unpack archive: %w", tooLarge(fmt.Sprintf("the archive's headers for %d entries", u.count), allowed, "bytes"))
 		}
 	}
 }
+
+// around is how many bytes tar may add to so many entries, told as they come: headers that describe nothing must end early, for the reader holds each
+// of them several times.
+func around(entries int) int64 { return 2<<20 + int64(entries)*2048 }
 
 type unpacker struct {
 	dir    *os.Root
