@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -62,35 +61,6 @@ func median(d []time.Duration) time.Duration {
 	return s[len(s)/2]
 }
 
-// deploymentFile is the sample's only workload.
-const deploymentFile = "chart/templates/deployment.yaml"
-
-// withoutProbe takes the readiness probe out of the sample's Deployment, for Catalyst and the floor alike. The kubelet asks once a second:
-// whether the first question comes just before or just after the program listens would add a second to either side by chance, which is
-// more than all the rest.
-func withoutProbe() (string, error) {
-	root, err := rig.Root()
-	if err != nil {
-		return "", err
-	}
-	b, err := os.ReadFile(filepath.Join(root, "examples", "hello", deploymentFile))
-	if err != nil {
-		return "", err
-	}
-	var kept []string
-	skip := false
-	for _, line := range strings.Split(string(b), "\n") {
-		if strings.HasPrefix(line, "          readinessProbe:") {
-			skip = true
-			continue
-		}
-		if skip = skip && strings.HasPrefix(line, "            "); !skip {
-			kept = append(kept, line)
-		}
-	}
-	return strings.Join(kept, "\n"), nil
-}
-
 // bench is one run: a Catalyst as it is released, a GitHub and a cluster.
 type bench struct {
 	deployment string // the sample's, without its probe
@@ -105,7 +75,7 @@ type bench struct {
 // change Catalyst's configuration. Call end in any case.
 func start(ctx context.Context, name string, change func(config map[string]any), flags ...string) (b *bench, err error) {
 	b = &bench{}
-	if b.deployment, err = withoutProbe(); err != nil {
+	if b.deployment, err = rig.WithoutProbe(); err != nil {
 		return b, err
 	}
 	if b.cluster, err = rig.StartCluster(ctx, name, os.Stderr, flags...); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"catalyst.dev/catalyst/test/fakegithub"
+	"catalyst.dev/catalyst/test/rig"
 )
 
 type result struct {
@@ -75,7 +76,7 @@ type times struct {
 // throughCatalyst opens a pull request, pushes to it if asked, and closes it. Images are there before the clock starts.
 func (b *bench) throughCatalyst(ctx context.Context, push bool) (t times, err error) {
 	change := func() map[string]string {
-		return map[string]string{"NOTES.md": time.Now().String(), deploymentFile: b.deployment}
+		return map[string]string{"NOTES.md": time.Now().String(), rig.SampleDeployment: b.deployment}
 	}
 	branch, sha, err := b.github.Commit(ctx, b.cluster, b.github.Repo.SHA("main"), change())
 	if err != nil {

@@ -74,9 +74,8 @@ var arrows = map[string][]string{
 		"internal/webhook", "internal/worker", "internal/access", "internal/signin", "internal/api", "internal/logs", "internal/kept",
 		"internal/notify", "internal/ui", "internal/live", "internal/usage",
 	},
-	// render for the child that renders one chart: it runs without the rest
 	"internal/cli": {
-		"internal/preview", "internal/config", "internal/app", "internal/doctor", "internal/redact", "internal/seal", "internal/render", "internal/store",
+		"internal/preview", "internal/config", "internal/app", "internal/doctor", "internal/redact", "internal/seal", "internal/store",
 		"client",
 	},
 

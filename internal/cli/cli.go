@@ -104,7 +104,7 @@ func newRootCmd(s Streams) *cobra.Command {
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newDoctorCmd(s), newKeysCmd(s), newVersionCmd(s), newRenderCmd(s),
+	cmd.AddCommand(newServeCmd(s), newMigrateCmd(s), newConfigCmd(s), newDoctorCmd(s), newKeysCmd(s), newVersionCmd(s),
 		newPreviewsCmd(s), newDeliveriesCmd(s), newProbeNetworkCmd(s))
 	return cmd
 }

@@ -36,9 +36,6 @@ func (r run) Run() int {
 }
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == render.Command {
-		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
-	}
 	RouteLogs(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(run{m},
 		goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"), // connections kept for the next test

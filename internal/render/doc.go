@@ -2,7 +2,7 @@
 // pull request, so they run in a child process of their own: the same binary again, which shuts itself into package sandbox before it reads
 // anything, renders one chart and ends.
 //
-//	Renderer.Render ──request──► Main (in the child): load, check values, render, count
+//	Renderer.Render ──request──► renderOne (in the child): load, check values, render, count
 //	                ◄──reply────
 //
 // What comes back is looked at as if the child had been taken over: within caps, names and texts cleaned. The parent never parses a file
@@ -13,8 +13,8 @@ package render
 
 import "time"
 
-// Command is the argument with which the program has to call Main.
-const Command = "render"
+// command is the argument by which a program that has this package in it becomes the child.
+const command = "render"
 
 // Limits bound one rendering.
 type Limits struct {

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
-	"helm.sh/helm/v4/pkg/action"
-	hchart "helm.sh/helm/v4/pkg/chart"
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
@@ -74,12 +73,14 @@ func (j *job) load(values map[string]any) (*helmchart.Chart, error) {
 // dependencies drops those that are switched off. All that Chart.yaml names have to be there: nothing is downloaded.
 func (j *job) dependencies(c *helmchart.Chart, values map[string]any) error {
 	j.tell("the chart's dependencies")
-	var wanted []hchart.Dependency
-	for _, d := range c.Metadata.Dependencies {
-		wanted = append(wanted, d)
+	var missing []string
+	for _, wanted := range c.Metadata.Dependencies {
+		if !slices.ContainsFunc(c.Dependencies(), func(d *helmchart.Chart) bool { return d.Name() == wanted.Name }) {
+			missing = append(missing, wanted.Name)
+		}
 	}
-	if err := action.CheckDependencies(c, wanted); err != nil {
-		f := chartFailure(err)
+	if len(missing) > 0 {
+		f := chartFailure(fmt.Errorf("found in Chart.yaml, but missing in charts/ directory: %s", strings.Join(missing, ", ")))
 		f.Diagnosis.Fix = "Run `helm dependency build` and commit the charts/ directory: Catalyst downloads no dependencies."
 		return f
 	}

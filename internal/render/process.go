@@ -11,16 +11,21 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"catalyst.dev/catalyst/internal/sandbox"
 )
 
-// A child that has worked for longer than an honest chart's does, which is looked at from time to time, goes on behind everything else.
-const (
-	honestWork = time.Second
-	lookEvery  = 500 * time.Millisecond
-)
+// behind says how far behind everything else a child goes on once it has worked for so long, as Unix counts niceness: the server and whatever else is on the
+// machine come first, then small charts, then those that take longer, for which see starved.
+var behind = []struct {
+	worked time.Duration // its processor time, the start included: a small chart's whole life takes some 100 ms
+	nice   int
+}{{0, 10}, {150 * time.Millisecond, 19}}
+
+// lookEvery is how often a child is looked at for that.
+const lookEvery = 20 * time.Millisecond
 
 // garbage has the child collect garbage seldom: it lives for one chart, and a third of its start would go into collecting. Its memory limit
 // stands above it.
@@ -43,7 +48,7 @@ type process struct {
 // start runs a child and returns once it has said hello, which says whether it is shut.
 func start(ctx context.Context, program string, limits Limits, confined, isolated bool) (*process, error) {
 	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(program, append([]string{Command}, childArgs(limits, confined)...)...) //nolint:noctx // it is started ahead of anybody who waits for it
+	p.cmd = exec.Command(program, append([]string{command}, childArgs(limits, confined)...)...) //nolint:noctx // it is started ahead of anybody who waits for it
 	p.cmd.Args[0] = "catalyst"
 	p.cmd.Env = []string{garbage} // nothing is inherited
 	p.cmd.Dir = "/"
@@ -66,6 +71,7 @@ func start(ctx context.Context, program string, limits Limits, confined, isolate
 		_ = out.Close()
 		return nil, err
 	}
+	_ = sandbox.Lower(p.cmd.Process.Pid, behind[0].nice)
 	stop := context.AfterFunc(ctx, p.kill)
 	defer stop()
 	_, payload, err := readFrame(p.stdout, map[byte]uint32{frameHello: maxHello})
@@ -108,18 +114,19 @@ func (p *process) expire() {
 	}
 }
 
-// watch leaves the process what nobody else wants of the processor once it has worked for too long. It returns when the process has ended.
+// watch has the process stand back the longer it works (see behind). It returns when there is nothing more to be done, or the process has ended.
 func (p *process) watch() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	for {
+	for step := 1; step < len(behind); {
 		select {
 		case <-p.done:
 			return
 		case <-ticker.C:
-			if p.alive() && sandbox.Worked(p.cmd.Process.Pid) > honestWork {
-				_ = sandbox.Lower(p.cmd.Process.Pid) // politeness only
-				return
+			if p.alive() && sandbox.Worked(p.cmd.Process.Pid) > behind[step].worked {
+				if !errors.Is(sandbox.Lower(p.cmd.Process.Pid, behind[step].nice), syscall.EAGAIN) { // politeness only: it works without
+					step++
+				}
 			}
 		}
 	}

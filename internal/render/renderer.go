@@ -23,7 +23,7 @@ var errSlow = errors.New("the renderer did not start in time")
 type Options struct {
 	Unconfined bool         // render even where the child cannot shut itself: only where everybody who can open a pull request is trusted
 	Limits     Limits       // zero: DefaultLimits
-	Program    string       // that calls Main when its first argument is Command; "" is this program itself
+	Program    string       // one with this package in it; "" is this program itself
 	Log        *slog.Logger // nil means slog.Default()
 }
 
@@ -40,9 +40,10 @@ type Renderer struct {
 	cancel context.CancelFunc
 	ahead  chan *process // holds the one started ahead
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	tasks  sync.WaitGroup // those that start a child ahead; none is added once closed
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	starting bool           // a child is being started ahead
+	tasks    sync.WaitGroup // those that start a child ahead; none is added once closed
 }
 
 // New returns a Renderer and starts its first child.
@@ -77,22 +78,21 @@ func (r *Renderer) Close() {
 	}
 }
 
-// prepare starts a child ahead, in the background.
+// prepare starts a child ahead, in the background, unless one waits or is being started: a start costs as much as rendering a small chart.
 func (r *Renderer) prepare() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	if r.closed || r.starting || len(r.ahead) > 0 {
 		return
 	}
+	r.starting = true
 	r.tasks.Go(func() {
 		p, err := r.start(r.ctx)
-		if err != nil {
-			return // the next rendering meets the reason itself
-		}
-		select {
-		case r.ahead <- p:
-		default:
-			p.end()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.starting = false
+		if err == nil { // else the next rendering meets the reason itself
+			r.ahead <- p
 		}
 	})
 }

@@ -22,11 +22,8 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
-// TestMain lets the test program be the child, and children that lie.
+// TestMain lets the test program be children that lie: an honest one it is by itself.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == Command {
-		os.Exit(Main(os.Args[2:], os.Stdin, os.Stdout))
-	}
 	if len(os.Args) > 1 && os.Args[1] == "as-nobody" {
 		os.Exit(asNobody())
 	}
@@ -170,6 +167,42 @@ func withoutSeccomp(args []string) error {
 	return syscall.Exec("/proc/self/exe", append([]string{"catalyst"}, args...), nil)
 }
 
+// TestNoChildForNothing: however many charts come at once, one child more than charts is started, which waits for the next.
+func TestNoChildForNothing(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "catalyst-started-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	started := filepath.Join(dir, "started")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(started, nil, 0o666), os.Chmod(started, 0o666)); err != nil { // the children may be another user's
+		t.Fatal(err)
+	}
+	r := renderer(t, func(o *Options) {
+		o.Program, o.Limits.Time = script(t, "echo started >>"+started+"; exec "+self+` "$@"`), 30*time.Second
+	})
+	const charts = 6
+	var all sync.WaitGroup
+	for range charts {
+		all.Go(func() {
+			if _, err := r.Render(t.Context(), request(files("templates/a.yaml", settings), nil)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	r.Close()
+	b, err := os.ReadFile(started)
+	if n := strings.Count(string(b), "\n"); err != nil || n < charts || n > charts+1 {
+		t.Errorf("%d children for %d charts (%v)", n, charts, err)
+	}
+}
+
 // TestLies: a child that was taken over, or is broken, gets nowhere with what it says.
 func TestLies(t *testing.T) {
 	t.Parallel()
@@ -188,8 +221,9 @@ func TestLies(t *testing.T) {
 		{"garbage", hello + `exec cat /dev/zero`, preview.CodeRender, []string{"something else than a rendered chart"}},
 		{"no JSON", hello + `printf 'r\000\000\000\001{'; cat >/dev/null`, preview.CodeRender, []string{"the renderer crashed"}},
 		{"endless progress", hello + `yes "$(printf 'p\001')" | tr '\n' '\001'`, preview.CodeRender, nil},
-		{"silence", hello + `cat >/dev/null; exec sleep 60`, preview.CodeRenderLimit, []string{"takes longer than"}},
-		{"does not read", hello + `exec sleep 60`, preview.CodeRenderLimit, []string{"takes longer than"}},
+		{"busy", hello + `cat >/dev/null; while :; do :; done`, preview.CodeRenderLimit, []string{"takes longer than"}},
+		{"silence", hello + `cat >/dev/null; exec sleep 60`, "", []string{"this machine is too busy"}},
+		{"does not read", hello + `exec sleep 60`, "", []string{"this machine is too busy"}},
 		{"killed", hello + `kill -9 $$`, preview.CodeRenderLimit, []string{"memory"}},
 		{"out of its sandbox", hello + `kill -SYS $$`, preview.CodeRender, []string{"reach out of its sandbox"}},
 	} {
@@ -198,6 +232,12 @@ func TestLies(t *testing.T) {
 			r := renderer(t, func(o *Options) { o.Program, o.Limits.Time = script(t, c.text), 2*time.Second })
 			q := request(files("large", strings.Repeat("x", 1<<20)), nil) // more than a pipe holds
 			_, err := r.Render(t.Context(), q)
+			if c.code == "" { // an outage: it says nothing about the chart
+				if _, failure := errors.AsType[*preview.Failure](err); failure || err == nil || !strings.Contains(err.Error(), c.parts[0]) {
+					t.Errorf("%v, want an outage with %q", err, c.parts[0])
+				}
+				return
+			}
 			wantFailure(t, c.name, diagnosis(t, err), c.code, c.parts...)
 		})
 	}

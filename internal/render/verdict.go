@@ -10,6 +10,9 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 )
 
+// starved is the part of its time that a child must have been let work before the chart is blamed for taking too long.
+const starved = 30
+
 // verdict names why a child gave no reply, from how it ended. It is called when the process has ended.
 func (r *Renderer) verdict(p *process, err error) error {
 	words := p.talk.String()
@@ -23,6 +26,9 @@ func (r *Renderer) verdict(p *process, err error) error {
 	byKernel := signal == syscall.SIGKILL && !p.killed.Load()
 	worked := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 	switch {
+	case p.late.Load() && worked < r.limits.Time/starved:
+		// What is behind everything else may get nothing where everything else is busy. That says nothing about the chart.
+		return fmt.Errorf("render: this machine is too busy: within %s the renderer got %s of a processor: %w", r.limits.Time, worked, detail)
 	case p.late.Load(), byKernel && worked >= r.limits.Time-r.limits.Time/10:
 		return r.stopped(detail, p, fmt.Sprintf("takes longer than %s", r.limits.Time))
 	case outOfMemory.MatchString(words), byKernel:

@@ -20,4 +20,4 @@ func MayIsolate() bool { return false }
 func Worked(int) time.Duration { return 0 }
 
 // Lower does nothing.
-func Lower(int) error { return nil }
+func Lower(int, int) error { return nil }

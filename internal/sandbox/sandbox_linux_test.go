@@ -255,27 +255,38 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
+// TestLower: the process is lowered, and with it the session that it leads, but nobody else's.
 func TestLower(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "/bin/cat")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := Lower(cmd.Process.Pid); err != nil {
-		t.Error(err)
-	}
-	if got, err := unix.Getpriority(unix.PRIO_PROCESS, cmd.Process.Pid); err != nil || got != 20-19 {
-		t.Errorf("priority %d (%v)", got, err)
-	}
-	if worked := Worked(cmd.Process.Pid); worked <= 0 || worked > time.Minute {
-		t.Errorf("worked for %s", worked)
-	}
-	_ = in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	for _, leads := range []bool{true, false} {
+		cmd := exec.CommandContext(t.Context(), "/bin/cat")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leads && Attributes(false).Setsid}
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Lower(cmd.Process.Pid, 19); err != nil {
+			t.Error(err)
+		}
+		if got, err := unix.Getpriority(unix.PRIO_PROCESS, cmd.Process.Pid); err != nil || got != 20-19 {
+			t.Errorf("priority %d (%v)", got, err)
+		}
+		session, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Error(err)
+		}
+		if lowered := strings.HasSuffix(strings.TrimSpace(string(session)), " nice 19"); err == nil && lowered != leads {
+			t.Errorf("leads its session: %v; %s", leads, session)
+		}
+		if worked := Worked(cmd.Process.Pid); worked <= 0 || worked > time.Minute {
+			t.Errorf("worked for %s", worked)
+		}
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }

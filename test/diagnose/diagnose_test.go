@@ -10,11 +10,6 @@ import (
 	"catalyst.dev/catalyst/internal/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) {
-	shutIn()
-	os.Exit(m.Run())
-}
-
 // TestBrokenCharts deploys the charts that do not take minutes, all at the same time: what is wrong with each must be said, why,
 // and what to do about it.
 func TestBrokenCharts(t *testing.T) {

@@ -13,12 +13,9 @@ import (
 	"regexp"
 	"slices"
 	"syscall"
-
-	"catalyst.dev/catalyst/internal/render"
 )
 
 func main() {
-	shutIn()
 	var o options
 	flag.StringVar(&o.only, "run", "", "play only the charts that this regular expression matches")
 	flag.BoolVar(&o.long, "long", true, "play also those that take minutes")
@@ -32,13 +29,6 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "diagnose:", err)
 		os.Exit(1)
-	}
-}
-
-// shutIn renders one chart and ends, when this process was started for that: the renderer runs the program it is part of.
-func shutIn() {
-	if len(os.Args) > 1 && os.Args[1] == render.Command {
-		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -9,13 +8,6 @@ import (
 	"catalyst.dev/catalyst/internal/preview"
 	"catalyst.dev/catalyst/internal/render"
 )
-
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == render.Command {
-		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
-	}
-	os.Exit(m.Run())
-}
 
 // TestHostile is the short form: the same charts with less time and memory, several at once, and without a cluster.
 func TestHostile(t *testing.T) {

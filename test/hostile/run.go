@@ -38,6 +38,9 @@ const unpackedTooLong = "to unpack: "
 // tooLong is the promise of maxTime broken.
 const tooLong = "it took too long"
 
+// untilStopped is in the sentence of a chart that worked until its time was up.
+const untilStopped = "takes longer than"
+
 // field is where hostile charts are let loose: with a file and a server that they are after, and a renderer as the server's.
 type field struct {
 	bait
@@ -165,6 +168,10 @@ func (s *slow) Read(p []byte) (int, error) {
 
 // watched is try, with an eye on this process's memory.
 func (f *field) watched(ctx context.Context, h hostile) (o outcome, growth int64) {
+	h, err := ahead(h)
+	if err != nil {
+		return outcome{wrong: []string{"the archive: " + err.Error()}}, 0
+	}
 	debug.FreeOSMemory()
 	before := resident()
 	done := make(chan struct{})
@@ -190,6 +197,22 @@ func (f *field) watched(ctx context.Context, h hostile) (o outcome, growth int64
 		o.wrong = append(o.wrong, fmt.Sprintf("the server's memory grew by %d MiB", growth>>20))
 	}
 	return o, growth
+}
+
+// ahead makes the archive, or the first MiB of it, so that making it is not counted.
+func ahead(h hostile) (hostile, error) {
+	made := h.archive()
+	begin, err := io.ReadAll(io.LimitReader(made, 1<<20))
+	if err != nil {
+		return h, err
+	}
+	h.archive = func() io.ReadCloser {
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(begin), made), made}
+	}
+	return h, nil
 }
 
 // resident is the resident memory of this process in bytes.

@@ -5,7 +5,7 @@ import "strings"
 // burners are templates that take time, memory or depth without end.
 func burners() []hostile {
 	return []hostile{
-		{name: "loops in loops", archive: template("{{ range until 10000 }}{{ range until 10000 }}{{ range until 10000 }}{{ end }}{{ end }}{{ end }}"), codes: overLimit, text: "takes longer than"},
+		{name: "loops in loops", archive: template("{{ range until 10000 }}{{ range until 10000 }}{{ range until 10000 }}{{ end }}{{ end }}{{ end }}"), codes: overLimit, text: untilStopped},
 		{name: "40 MB in a second", archive: template(`{{ range until 200000 }}{{ repeat 200 "A" }}{{ end }}`), codes: overLimit},
 		{name: "output without end", archive: template(`{{ range until 10000000 }}{{ repeat 1000 "A" }}{{ end }}`), codes: overLimit, text: "templates/a.yaml"},
 		{name: "include of itself", archive: template(`{{ define "r" }}{{ include "r" . }}{{ end }}{{ include "r" . }}`), codes: stopped, text: "templates/a.yaml"},
@@ -15,11 +15,11 @@ func burners() []hostile {
 		{name: "two billion numbers", archive: template("{{ range until 2000000000 }}{{ end }}"), codes: overLimit, text: "memory"},
 		{name: "text of two gigabytes", archive: template(`{{ repeat 2000000000 "a" | len }}`), codes: stopped},
 		{name: "random text of a gigabyte", archive: template(`{{ randAlphaNum 1000000000 | len }}`), codes: stopped},
-		{name: "keys", archive: template(`{{ range until 100000 }}{{ genPrivateKey "rsa" }}{{ end }}`), codes: overLimit, text: "takes longer than"},
-		{name: "certificate authorities", archive: template(`{{ range until 100000 }}{{ $ca := genCA "x" 365 }}{{ end }}`), codes: overLimit, text: "takes longer than"},
-		{name: "passwords", archive: template(`{{ range until 100000 }}{{ htpasswd "a" "b" }}{{ derivePassword 1 "long" "a" "b" "c" }}{{ end }}`), codes: overLimit, text: "takes longer than"},
+		{name: "keys", archive: template(`{{ range until 100000 }}{{ genPrivateKey "rsa" }}{{ end }}`), codes: overLimit, text: untilStopped},
+		{name: "certificate authorities", archive: template(`{{ range until 100000 }}{{ $ca := genCA "x" 365 }}{{ end }}`), codes: overLimit, text: untilStopped},
+		{name: "passwords", archive: template(`{{ range until 100000 }}{{ htpasswd "a" "b" }}{{ derivePassword 1 "long" "a" "b" "c" }}{{ end }}`), codes: overLimit, text: untilStopped},
 		{name: "pattern of patterns", archive: template(`{{ mustRegexMatch "((a{100}){100}){100}" "a" }}`), codes: rendering, text: "invalid repeat count"},
-		{name: "pattern that would backtrack", archive: template(`{{ range until 100000 }}{{ regexMatch "(a*)*(a*)*(a*)*b" (repeat 100000 "a") }}{{ end }}`), codes: overLimit, text: "takes longer than"},
+		{name: "pattern that would backtrack", archive: template(`{{ range until 100000 }}{{ regexMatch "(a*)*(a*)*(a*)*b" (repeat 100000 "a") }}{{ end }}`), codes: overLimit, text: untilStopped},
 		{name: "map in itself", archive: template(`{{ $d := dict }}{{ $_ := set $d "self" $d }}{{ printf "%v" $d }}`), codes: stopped},
 		{name: "map in itself, copied", archive: template(`{{ $d := dict }}{{ $_ := set $d "self" $d }}{{ $c := deepCopy $d }}`), codes: stopped},
 		{name: "map in itself, compared", archive: template(`{{ $d := dict }}{{ $_ := set $d "self" $d }}{{ $e := dict }}{{ $_ := set $e "self" $e }}{{ range until 1000 }}{{ $_ := deepEqual $d $e }}{{ end }}{{ $m := mergeOverwrite $d $e }}{{ fail "came through" }}`), codes: stopped},

@@ -105,15 +105,3 @@ func (g *GitHub) Change(parent string, files map[string]string) (branch, sha str
 	g.Repo.SetBranch(branch, parent)
 	return branch, g.Repo.Commit(branch, fakegithub.Text(files), "Change")
 }
-
-// Sample builds the sample application as the repository's CI would for the commit, and pushes the image to the cluster's registry.
-func Sample(ctx context.Context, c *Cluster, sha string) error {
-	// A name of its own: tests build several commits at the same time.
-	binary, err := build(ctx, "hello-"+sha, ".", "./examples/hello", "-ldflags=-s -w -X main.commit="+sha)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(binary) }()
-	_, err = c.PushImage(ctx, "hello:"+sha, binary)
-	return err
-}

@@ -15,14 +15,10 @@ import (
 	"catalyst.dev/catalyst/internal/app"
 	"catalyst.dev/catalyst/internal/config"
 	"catalyst.dev/catalyst/internal/redact"
-	"catalyst.dev/catalyst/internal/render"
 	"catalyst.dev/catalyst/internal/store"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == render.Command { // as the server starts itself
-		os.Exit(render.Main(os.Args[2:], os.Stdin, os.Stdout))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
