@@ -17,7 +17,7 @@ import (
 func main() {
 	only := flag.String("run", "", "only charts whose name has this in it, and no honest preview; \"honest\": that alone")
 	name := flag.String("name", "bench", "name of the local cluster for the honest preview; \"\" leaves it out")
-	repetitions := flag.Int("n", 7, "honest deployments alone, and beside hostile ones; the medians count")
+	repetitions := flag.Int("n", 15, "honest deployments alone, and beside hostile ones; the medians count")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok, err := run(ctx, *only, *name, *repetitions)
