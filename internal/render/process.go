@@ -22,7 +22,7 @@ import (
 var behind = []struct {
 	worked time.Duration // its processor time, the start included: a small chart's whole life takes some 100 ms
 	nice   int
-}{{0, 10}, {150 * time.Millisecond, 19}}
+}{{0, 10}, {150 * time.Millisecond, 19}, {250 * time.Millisecond, 19}} // and from then on in the lane
 
 // lookEvery is how often a child is looked at for that.
 const lookEvery = 20 * time.Millisecond
@@ -114,8 +114,8 @@ func (p *process) expire() {
 	}
 }
 
-// watch has the process stand back the longer it works (see behind). It returns when there is nothing more to be done, or the process has ended.
-func (p *process) watch() {
+// watch has the process stand back the longer it works (see behind), and then take turns with the others that do. It returns when the process has ended.
+func (p *process) watch(l *lane) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for step := 1; step < len(behind); {
@@ -129,6 +129,13 @@ func (p *process) watch() {
 				}
 			}
 		}
+	}
+	l.share(p)
+}
+
+func (p *process) signal(s syscall.Signal) {
+	if p.alive() {
+		_ = p.cmd.Process.Signal(s)
 	}
 }
 

@@ -39,6 +39,7 @@ type Renderer struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	ahead  chan *process // holds the one started ahead
+	lane   *lane
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -48,7 +49,7 @@ type Renderer struct {
 
 // New returns a Renderer and starts its first child.
 func New(o Options) *Renderer {
-	r := &Renderer{unconfined: o.Unconfined, limits: o.Limits, program: o.Program, log: o.Log, ahead: make(chan *process, 1)}
+	r := &Renderer{unconfined: o.Unconfined, limits: o.Limits, program: o.Program, log: o.Log, ahead: make(chan *process, 1), lane: newLane()}
 	if r.limits == (Limits{}) {
 		r.limits = DefaultLimits
 	}
@@ -132,7 +133,7 @@ func (r *Renderer) Render(ctx context.Context, q Request) (*Result, error) {
 	defer context.AfterFunc(ctx, p.kill)()
 	late := time.AfterFunc(r.limits.Time, p.expire)
 	defer late.Stop()
-	go p.watch()
+	go p.watch(r.lane)
 	payload, err := p.ask(q)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("render: %w", context.Cause(ctx))
