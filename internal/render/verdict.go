@@ -11,7 +11,7 @@ import (
 )
 
 // starved is the part of its time that a child must have been let work before the chart is blamed for taking too long.
-const starved = 30
+const starved = 100
 
 // verdict names why a child gave no reply, from how it ended. It is called when the process has ended.
 func (r *Renderer) verdict(p *process, err error) error {
