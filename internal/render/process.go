@@ -22,7 +22,7 @@ import (
 var behind = []struct {
 	worked time.Duration // its processor time, the start included: a small chart's whole life takes some 100 ms
 	nice   int
-}{{0, 10}, {150 * time.Millisecond, 19}, {250 * time.Millisecond, 19}} // and from then on in the lane
+}{{0, 10}, {150 * time.Millisecond, 19}, {250 * time.Millisecond, 19}} // the last is when it enters the lane
 
 // lookEvery is how often a child is looked at for that.
 const lookEvery = 20 * time.Millisecond
